@@ -1,0 +1,22 @@
+# Every library comes from Debian. hiredis has no CMake package in Debian 12, so it comes by pkg-config.
+find_package(Threads REQUIRED)
+find_package(Boost 1.81 REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(PkgConfig REQUIRED)
+find_package(prometheus-cpp REQUIRED COMPONENTS core)
+
+pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis)
+add_library(hiredis::hiredis ALIAS PkgConfig::HIREDIS)
+pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus)
+add_library(tomlplusplus::tomlplusplus ALIAS PkgConfig::TOMLPLUSPLUS)
+pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+add_library(xxhash::xxhash ALIAS PkgConfig::XXHASH)
+
+# What every translation unit that uses Asio must agree on.
+add_library(meshcache_asio INTERFACE)
+target_link_libraries(meshcache_asio INTERFACE Boost::headers Threads::Threads)
+target_compile_definitions(meshcache_asio INTERFACE
+  BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_HAS_STD_INVOKE_RESULT)

@@ -1,0 +1,50 @@
+#pragma once
+// The primary cache key (RFC 9111, section 2), built from length-prefixed parts so that no two different
+// requests share one, and the request target in the form in which it is sent upstream. Key and
+// upstream always agree: what is normalised in the key is sent normalised.
+#include <meshcache/http/head.hpp>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace meshcache::http {
+
+/// The effective request URI, split (RFC 9110, section 7.1). Views into the head, except `host`, which is
+/// lower-cased into the caller's buffer.
+struct request_uri {
+    std::string_view scheme;     ///< "http"
+    std::string_view host;       ///< lower case, no trailing dot, no default port; may hold ":port"
+    std::string_view path_query; ///< origin-form, "/" when empty; "*" for OPTIONS *
+};
+
+enum class uri_error : std::uint8_t { none, bad_form, bad_scheme, bad_authority, connect };
+std::string_view describe(uri_error e) noexcept;
+
+/// Splits the target and Host of `head`. An absolute-form target wins over Host (RFC 9112, section 3.2.2).
+/// `host_buffer` keeps the normalised host; the result's views live as long as it and the head.
+uri_error split_uri(const request_head& head, std::string& host_buffer, request_uri& out);
+
+/// Replaces `out` by the key: `4:http9:localhost3:GET1:/`, each part preceded by its length in decimal
+/// and a colon. GET and HEAD share the key of GET.
+void build_key(const request_uri& uri, std::string_view method_text, std::string& out);
+
+/// Appends the secondary key of a variant to the primary key in `out`: for each name in `vary_names`
+/// (lower case, sorted, comma-separated, as parse_vary gives them) whether the request has the field,
+/// and its normalised value (RFC 9111, section 4.1).
+void append_variant(std::string_view vary_names, const field_list& request_fields, std::string& out);
+
+/// Reads Vary of a response into `out`: names in lower case, sorted, unique, joined by commas.
+/// Returns false when Vary has `*`, which nothing matches.
+bool parse_vary(const field_list& response_fields, std::string& out);
+
+/// A key with its hash, as tables use it. The view's owner must outlive it.
+struct key_view {
+    std::string_view bytes;
+    std::uint64_t hash = 0;
+};
+
+/// XXH3-64. The seed is the store's, random at its start, so that nobody outside can make keys collide.
+std::uint64_t hash_key(std::string_view bytes, std::uint64_t seed) noexcept;
+
+} // namespace meshcache::http

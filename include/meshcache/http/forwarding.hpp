@@ -1,0 +1,58 @@
+#pragma once
+// What a proxy changes in the heads that it passes on (RFC 9110, section 7.6): hop-by-hop fields, Via,
+// X-Forwarded-* and Forwarded (RFC 7239). Pure: text in, text out.
+#include <meshcache/http/cache_key.hpp>
+#include <meshcache/http/framing.hpp>
+#include <meshcache/http/head.hpp>
+
+#include <string>
+#include <string_view>
+
+namespace meshcache::http {
+
+/// The name by which meshcache calls itself in Via and Cache-Status.
+inline constexpr std::string_view pseudonym = "meshcache";
+
+/// The options listed in Connection. Field names in it are hop-by-hop for this message, but never the
+/// ones that framing, routing, or the key need: Content-Length, Host, Transfer-Encoding and those
+/// that are computed on what is sent upstream; for these the listing is ignored.
+class connection_options {
+  public:
+    explicit connection_options(const field_list& fields);
+    bool close() const noexcept { return close_; }
+    bool keep_alive() const noexcept { return keep_alive_; }
+    bool upgrade() const noexcept { return upgrade_; }
+    /// Whether `f` must not be forwarded: hop-by-hop by itself, or named in Connection.
+    bool drops(const field& f) const noexcept;
+
+  private:
+    std::vector<std::string_view> names_; ///< views into the head
+    bool close_ = false, keep_alive_ = false, upgrade_ = false;
+};
+
+/// Who asked, for X-Forwarded-* and Forwarded.
+struct client_facts {
+    std::string_view address;      ///< "203.0.113.7" or "2001:db8::1"; empty for a unix socket
+    std::string_view local_port;   ///< the port that the client connected to; empty for a unix socket
+    bool trust_forwarded = false;  ///< append to what the client sent instead of replacing it
+};
+
+/// Appends the request's head as it goes to the upstream to `out`, start line to empty line:
+/// origin-form target and normalised Host, end-to-end fields, X-Forwarded-For/-Host/-Proto/-Port,
+/// Forwarded, Via, and the framing fields that `framing` says. With `upgrade`, Connection and
+/// Upgrade are kept. Fields by which an application could be made to see another URL or method
+/// than the key has (X-Original-URL, X-Rewrite-URL, X-HTTP-Method-Override and their like) are removed.
+void write_upstream_head(const request_head& head, const request_uri& uri, const body_framing& framing,
+                         const client_facts& client, bool upgrade, std::string& out);
+
+/// Appends status line and end-to-end fields of a response to `out`, each ended by CRLF, without the
+/// empty line; adds Via, and Date when it is missing (RFC 9110, section 6.6.1). Left out: hop-by-hop fields,
+/// Content-Length and Transfer-Encoding (the sender adds its own framing), and Age where
+/// `without_age`. `now_date` is an IMF-fixdate.
+void write_client_head(const response_head& head, std::string_view now_date, bool without_age,
+                       std::string& out);
+
+/// The reason phrase of a status code, or an empty view.
+std::string_view reason_phrase(int status) noexcept;
+
+} // namespace meshcache::http

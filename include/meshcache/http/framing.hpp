@@ -1,0 +1,51 @@
+#pragma once
+// Is the message's length unambiguous, and what is it? RFC 9112, section 6, at its strictest: whatever two
+// parsers could read differently is refused. Pure functions over parsed heads.
+#include <meshcache/http/head.hpp>
+
+#include <cstdint>
+#include <string_view>
+
+namespace meshcache::http {
+
+enum class body_kind : std::uint8_t {
+    none,        ///< no content
+    length,      ///< exactly `length` bytes
+    chunked,     ///< chunked transfer coding
+    until_close, ///< responses only: up to the end of the connection
+};
+
+struct body_framing {
+    body_kind kind = body_kind::none;
+    std::uint64_t length = 0;
+};
+
+enum class framing_error : std::uint8_t {
+    none,
+    length_and_transfer_encoding,
+    transfer_encoding_not_chunked, ///< anything but one single `chunked`
+    transfer_encoding_in_http10,
+    bad_content_length,            ///< not 1*DIGIT, a list, or beyond 2^63-1
+    repeated_content_length,
+    host_missing,                  ///< HTTP/1.1 without Host
+    host_repeated,
+    host_malformed,
+};
+
+std::string_view describe(framing_error e) noexcept;
+
+/// The framing of a request's content, or why it is refused (400 and close). `out` is set on success.
+framing_error request_framing(const request_head& head, body_framing& out) noexcept;
+
+/// The framing of a response to a request with method `request_method`. 1xx, 204, 304 and answers to
+/// HEAD have no content whatever their fields say.
+framing_error response_framing(const response_head& head, method request_method, body_framing& out) noexcept;
+
+/// Whether the connection stays open after this message (RFC 9112, section 9.3): the version's default and
+/// the options of Connection.
+bool keeps_alive(int minor, const field_list& fields) noexcept;
+
+/// Exactly one Host in HTTP/1.1, at most one in 1.0, and its value a valid `host[:port]`.
+framing_error check_host(const request_head& head) noexcept;
+
+} // namespace meshcache::http

@@ -1,0 +1,29 @@
+#pragma once
+// May a stored response answer this request now (RFC 9111, section 4)? Pure: the request's directives, the
+// stored response's times, and now.
+#include <meshcache/http/cache_control.hpp>
+#include <meshcache/http/freshness.hpp>
+
+#include <cstdint>
+
+namespace meshcache::http {
+
+enum class reuse : std::uint8_t {
+    fresh,            ///< answer with it
+    stale_revalidate, ///< answer with it, and revalidate behind the answer (stale-while-revalidate)
+    stale,            ///< too old: forward; usable only if the upstream fails (stale-if-error)
+    request_refuses,  ///< the request's own directives want a newer one: forward
+};
+
+reuse decide_reuse(const lifetime& life, const request_directives& request, wall_time now) noexcept;
+
+/// Whether it may answer in place of an error of the upstream (RFC 5861, section 4).
+bool usable_on_error(const lifetime& life, wall_time now) noexcept;
+
+/// current_age (RFC 9111, section 4.2.3), never negative.
+seconds current_age(const lifetime& life, wall_time now) noexcept;
+
+/// Seconds of freshness left; negative when stale. What `ttl` of Cache-Status shows.
+seconds freshness_left(const lifetime& life, wall_time now) noexcept;
+
+} // namespace meshcache::http

@@ -1,0 +1,44 @@
+#pragma once
+// May a response be stored by a shared cache (RFC 9111, section 3)? Yes, or the reason why not. Pure.
+#include <meshcache/http/cache_control.hpp>
+#include <meshcache/http/framing.hpp>
+#include <meshcache/http/freshness.hpp>
+#include <meshcache/http/head.hpp>
+
+#include <cstdint>
+#include <string_view>
+
+namespace meshcache::http {
+
+enum class store_refusal : std::uint8_t {
+    none,                ///< it may be stored
+    method,              ///< only GET is stored
+    request_no_store,
+    request_range,       ///< the request had Range
+    request_authorization,
+    request_body,        ///< a GET with content: its meaning is not in the key
+    status,              ///< not a final status that may be stored
+    partial,             ///< 206, or Content-Range
+    no_store,
+    is_private,
+    set_cookie,
+    vary_star,
+    no_lifetime,         ///< neither explicit freshness nor a validator to revalidate with
+    already_stale,       ///< stale on arrival, with nothing that would make it useful
+    too_large,
+    upgrade,
+};
+
+/// One or two words for logs and for the `detail` parameter of Cache-Status, such as "no-store".
+std::string_view describe(store_refusal r) noexcept;
+
+/// Looks at the request alone, before it is sent: a request that can neither be answered from the
+/// cache nor have its answer stored goes past the cache altogether.
+store_refusal request_may_use_cache(const request_head& head, const body_framing& framing) noexcept;
+
+/// The whole question. `life` is what compute_lifetime said at `now`.
+store_refusal may_store(const request_head& request, const request_directives& request_cc,
+                        const response_head& response, const response_directives& cc,
+                        const lifetime& life, wall_time now, const cache_policy& policy) noexcept;
+
+} // namespace meshcache::http

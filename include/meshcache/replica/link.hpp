@@ -1,0 +1,101 @@
+#pragma once
+// The link to Redis: everything that the rest of meshcache asks of the global cache. One thread of its own
+// (the write-behind strand) owns the connections: one for commands, one that follows the change log.
+//
+// put(), invalidate() and lookup() may be called from any thread and never block: they hand work over
+// under a short lock. Callbacks are called on the link's thread and must only schedule work.
+#include <meshcache/base/clock.hpp>
+#include <meshcache/base/endpoint.hpp>
+#include <meshcache/base/error.hpp>
+#include <meshcache/base/metrics.hpp>
+#include <meshcache/store/cache.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace spdlog {
+class logger;
+}
+
+namespace meshcache::replica {
+
+struct link_settings {
+    endpoint address;
+    std::string user, password; ///< empty: no AUTH
+    int database = 0;
+    bool tls = false;
+    std::string name_space = "default";
+    milliseconds lookup_timeout{20};
+    milliseconds command_timeout{1000};
+    milliseconds backoff_max{5000};
+    std::size_t queue_bytes = 64u << 20;
+    std::size_t log_length = 100'000;
+};
+
+enum class link_state : std::uint8_t {
+    connecting, ///< no connection yet, or lost and backing off
+    loading,    ///< connected, not yet usable: authenticating, loading scripts, catching up with the log
+    ready,      ///< commands flow and the log is followed
+    draining,
+    stopped,
+};
+std::string_view to_string(link_state s) noexcept;
+
+struct latency_summary {
+    std::uint64_t count = 0;
+    double last_ms = 0, p50_ms = 0, p99_ms = 0, max_ms = 0;
+};
+
+/// What /stats shows of the link.
+struct link_stats {
+    link_state state = link_state::connecting;
+    bool following = false;       ///< the change log is being read
+    bool breaker_open = false;    ///< look-ups are skipped
+    std::string log_position;     ///< the last stream id seen, such as "1700000000000-3"
+    std::size_t queue_depth = 0;  ///< records and invalidations that wait or are in flight
+    std::size_t queue_bytes = 0;
+    latency_summary propagation;  ///< from a version's making elsewhere to its arrival here
+    std::string last_error;
+};
+
+class link {
+  public:
+    /// `response` is null for a miss, whatever the reason; the record was decoded, is fresh or usable stale, and
+    /// its key is the one asked for.
+    using lookup_handler = std::function<void(store::response_ptr response)>;
+
+    /// All references outlive the link. `counters` is used by the link's thread alone.
+    link(link_settings settings, store::cache& local, store::hybrid_clock& versions,
+         const clock_source& clock, metrics& counters, std::shared_ptr<spdlog::logger> log);
+    ~link();
+    link(const link&) = delete;
+    link& operator=(const link&) = delete;
+
+    /// Starts the thread. Redis need not be there.
+    void start();
+
+    /// Queues a stored response for Redis; a queued older version of the key is replaced.
+    void put(store::response_ptr response);
+
+    /// Queues a floor for that key: nothing below `floor` is valid anywhere. Never dropped.
+    void invalidate(std::string_view key, const store::version& floor);
+
+    /// Asks Redis for a record; `handler` is called exactly once, on the link's thread, within
+    /// lookup_timeout or so. Returns false, and does not call it, when the look-up would be
+    /// useless: not connected, the log is not followed, or the circuit breaker is open.
+    bool lookup(std::string_view key, lookup_handler handler);
+
+    /// Sends what is queued until nothing is left or `deadline` passes, then disconnects and joins the thread.
+    /// Returns how many records and invalidations were left.
+    std::size_t drain(steady_time deadline);
+
+    link_stats stats() const;
+
+  private:
+    class impl;
+    std::unique_ptr<impl> impl_;
+};
+
+} // namespace meshcache::replica

@@ -1,0 +1,93 @@
+#pragma once
+// The local store: stored responses by key, in shards, bounded by bytes, evicted by S3-FIFO. The cache only
+// routes by hash; a shard (src/store/shard.hpp) is a complete store under one mutex.
+//
+// Any thread may call anything. No I/O and no callback happens under a shard's mutex.
+#include <meshcache/http/cache_key.hpp>
+#include <meshcache/store/stored_response.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace meshcache::store {
+
+struct cache_settings {
+    std::size_t bytes = 64u << 20;       ///< bound on everything held: responses, index, ghosts, floors
+    std::size_t max_object = 1u << 20;   ///< a larger stored response is refused
+    std::size_t shards = 0;              ///< power of two; 0: chosen from bytes and max_object
+    std::uint64_t seed = 0;              ///< of the key hash; random in production
+};
+
+enum class insert_result : std::uint8_t {
+    stored,       ///< the key was absent
+    replaced,     ///< an older response of the same key made way
+    older,        ///< refused: the store has the same or a newer version
+    invalidated,  ///< refused: a floor lies above it
+    too_large,    ///< refused
+};
+
+struct insert_outcome {
+    insert_result what = insert_result::stored;
+    std::size_t evicted = 0; ///< responses that had to leave for it
+    bool took() const noexcept { return what == insert_result::stored || what == insert_result::replaced; }
+};
+
+struct cache_stats {
+    std::size_t bytes = 0, bytes_limit = 0, objects = 0;
+    std::uint64_t evicted = 0;
+};
+
+class shard;
+
+class cache {
+  public:
+    explicit cache(const cache_settings& settings);
+    ~cache();
+    cache(const cache&) = delete;
+    cache& operator=(const cache&) = delete;
+
+    std::uint64_t hash(std::string_view key) const noexcept { return http::hash_key(key, settings_.seed); }
+    http::key_view view(std::string_view key) const noexcept { return {key, hash(key)}; }
+
+    /// The response at that key, fresh or stale, or null. Counts as a use for eviction. The full key is
+    /// compared, so colliding hashes do no harm.
+    response_ptr lookup(http::key_view key) const noexcept;
+    /// The same without counting as a use.
+    response_ptr peek(http::key_view key) const noexcept;
+
+    /// Puts `response` in the place of an older one of its key. `begun` is the hybrid clock's version when
+    /// what led to this insert began (for a fill the response's own version, for a record read from
+    /// Redis the moment the read was sent): an insert that began before a floor for its key was raised
+    /// here, and whose version lies below that floor, is refused.
+    insert_outcome insert(response_ptr response, const version& begun);
+
+    /// Nothing of that key below `floor` is valid: drops an older stored response, and refuses later
+    /// inserts below it. The hybrid clock has observed `floor` already. Returns true when a response was
+    /// dropped. Floors are held in a bounded table per shard; the oldest merge into one floor for the
+    /// whole shard, which refuses only inserts that began before it.
+    bool raise_floor(http::key_view key, const version& floor);
+
+    /// Drops the response of that key if its version is exactly `v`. Returns whether it did.
+    bool erase(http::key_view key, const version& v);
+
+    /// Drops everything. Floors stay.
+    void clear();
+
+    /// Walks the store in bounded steps without holding it still: appends up to about `max` responses to
+    /// `out` and returns the cursor for the next step, 0 at the end (start with 0). Whatever is in
+    /// the store during the whole walk is seen at least once.
+    std::uint64_t scan(std::uint64_t cursor, std::size_t max, std::vector<response_ptr>& out) const;
+
+    cache_stats stats() const;
+    const cache_settings& settings() const noexcept { return settings_; }
+
+  private:
+    shard& shard_of(std::uint64_t hash) const noexcept;
+
+    cache_settings settings_;
+    std::vector<std::unique_ptr<shard>> shards_;
+};
+
+} // namespace meshcache::store

@@ -1,0 +1,61 @@
+#pragma once
+// A stored response: immutable, shared by pointer between threads, one allocation for its description, key,
+// head and content. An update (a 304, say) builds a new one.
+#include <meshcache/http/freshness.hpp>
+#include <meshcache/store/version.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+namespace meshcache::store {
+
+/// What a stored response is beside its bytes.
+struct response_meta {
+    store::version version;   ///< taken when the request was sent upstream
+    http::lifetime life;
+    std::uint16_t status = 0;
+    /// A response, or the note at a primary key that its responses vary: then the head holds the names of
+    /// the selecting fields (as http::parse_vary gives them) and the variants stand at variant keys.
+    enum class kind_t : std::uint8_t { response, vary } kind = kind_t::response;
+};
+
+class stored_response;
+using response_ptr = std::shared_ptr<const stored_response>;
+
+/// Thread-safe because immutable. Views live as long as the object.
+class stored_response {
+    struct private_tag {};
+
+  public:
+    /// Copies everything into one allocation. `hash` is that of `key` by the store's seed. `head` is
+    /// status line and field lines, each with CRLF, without the empty line; it has Content-Length, Date and
+    /// Via, and no Age, Cache-Status of ours, or hop-by-hop field. `content` is the body in pieces.
+    static response_ptr make(const response_meta& meta, std::string_view key, std::uint64_t hash,
+                             std::string_view head, std::span<const std::string_view> content);
+
+    const response_meta& meta() const noexcept { return meta_; }
+    std::string_view key() const noexcept;
+    std::uint64_t hash() const noexcept { return hash_; }
+    std::string_view head() const noexcept;
+    std::string_view content() const noexcept;
+    /// Bytes of memory that this object holds, allocator's overhead included.
+    std::size_t charge() const noexcept;
+
+    stored_response(private_tag, const response_meta& meta, std::uint64_t hash, char* tail,
+                    std::size_t key_size, std::size_t head_size, std::size_t content_size) noexcept;
+    stored_response(const stored_response&) = delete;
+    stored_response& operator=(const stored_response&) = delete;
+
+  private:
+    response_meta meta_;
+    std::uint64_t hash_;
+    std::uint32_t key_size_;
+    std::uint32_t head_size_;
+    std::size_t content_size_;
+    // key, head and content follow the object in the same allocation
+};
+
+} // namespace meshcache::store
