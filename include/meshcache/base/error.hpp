@@ -4,6 +4,8 @@
 #include <boost/system/error_code.hpp>
 #include <boost/system/result.hpp>
 
+#include <string_view>
+
 namespace meshcache {
 
 using boost::system::error_code;
@@ -41,6 +43,9 @@ enum class errc {
     redis_error,             ///< Redis answered with an error
     shutting_down,
 };
+
+/// The words of an error; static storage, empty for a value that is not in the enum.
+std::string_view describe(errc e) noexcept;
 
 const boost::system::error_category& meshcache_category() noexcept;
 

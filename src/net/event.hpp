@@ -1,0 +1,32 @@
+#pragma once
+// A flag that a coroutine waits for, within one event loop.
+#include "io.hpp"
+
+namespace meshcache::net {
+
+/// Set once, waited for by one coroutine at a time. Used by one thread.
+class event {
+  public:
+    explicit event(const executor& ex) : timer_(ex) {}
+
+    void set() {
+        set_ = true;
+        timer_.cancel();
+    }
+    void clear() noexcept { set_ = false; }
+    bool is_set() const noexcept { return set_; }
+
+    /// Waits until set() or until `timeout` has passed; returns whether it was set.
+    task<bool> wait(std::chrono::steady_clock::duration timeout = std::chrono::hours(24)) {
+        if (set_) co_return true;
+        timer_.expires_after(timeout);
+        (void)co_await timer_.async_wait(use_task);
+        co_return set_;
+    }
+
+  private:
+    timer timer_;
+    bool set_ = false;
+};
+
+} // namespace meshcache::net

@@ -1,0 +1,23 @@
+#include <meshcache/store/vary.hpp>
+
+namespace meshcache::store {
+
+response_ptr make_vary_note(const response_meta& variant, std::string_view primary_key, std::uint64_t hash,
+                            std::string_view names, const stored_response* previous) {
+    response_meta meta = variant;
+    meta.kind = response_meta::kind_t::vary;
+    version epoch = variant.version;
+    if (previous != nullptr && is_vary_note(*previous) && vary_names(*previous) == names) {
+        const version earlier = vary_epoch(*previous);
+        if (earlier < epoch) epoch = earlier;
+    }
+    const auto bytes = epoch.bytes();
+    const std::string_view content(bytes.data(), bytes.size());
+    return stored_response::make(meta, primary_key, hash, names, std::span(&content, 1));
+}
+
+version vary_epoch(const stored_response& note) noexcept {
+    return version::from_bytes(note.content()).value_or(note.meta().version);
+}
+
+} // namespace meshcache::store
