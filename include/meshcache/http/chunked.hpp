@@ -8,20 +8,21 @@
 namespace meshcache::http {
 
 /// Decodes one chunked body as its bytes come. Feed it with next() until `done` or `malformed`.
-/// Refuses: signs, blanks and empty chunk sizes, sizes beyond 2^63-1, bare CR or LF, control characters
-/// in extensions, extensions beyond 256 bytes, and a trailer section beyond 8 KiB.
+/// Refuses: signs, blanks and empty chunk sizes, sizes beyond 2^63-1 or 16 digits, bare CR or LF,
+/// extensions that are not `;name`, `;name=token` or `;name="quoted"`, extensions beyond 256 bytes, and a
+/// trailer section that is malformed or beyond 8 KiB. Trailers are never merged into the head.
 class chunk_decoder {
   public:
     enum class state : std::uint8_t {
-        more,      ///< all input used; feed more
-        data,      ///< `content` holds bytes of the body
-        done,      ///< the coding has ended; `trailers` holds the section's size
+        more, ///< all input used; feed more
+        data, ///< `content` holds bytes of the body
+        done, ///< the coding has ended; its trailer section was read and dropped
         malformed,
     };
     struct step {
         state what = state::more;
-        std::size_t consumed = 0;    ///< bytes of the input that were used by this step
-        std::string_view content;    ///< for `data`: a view into the input, counted in `consumed`
+        std::size_t consumed = 0; ///< bytes of the input that were used by this step
+        std::string_view content; ///< for `data`: a view into the input, counted in `consumed`
     };
 
     /// Takes the next step over `input`; call again with the rest. After `done` or `malformed` it
@@ -33,12 +34,36 @@ class chunk_decoder {
 
   private:
     enum class phase : std::uint8_t {
-        size_first, size, extension, extension_quoted, extension_escape, size_lf, content, content_cr,
-        content_lf, trailer_start, trailer_line, trailer_lf, end_lf, done, malformed,
+        size,
+        extension_start,
+        extension_name,
+        extension_value_start,
+        extension_value,
+        extension_quoted,
+        extension_escape,
+        extension_end,
+        size_lf,
+        content,
+        content_cr,
+        content_lf,
+        trailer_start,
+        trailer_name,
+        trailer_value,
+        trailer_lf,
+        end_lf,
+        done,
+        malformed,
     };
-    phase phase_ = phase::size_first;
-    std::uint32_t small_ = 0;        ///< bytes of the extension or trailer section so far
-    std::uint64_t remaining_ = 0;
+    /// The phase after one byte of framing. The three below do it for their part of the coding.
+    phase next_phase(char c) noexcept;
+    phase next_size(char c) noexcept;
+    phase next_extension(char c) noexcept;
+    phase next_trailer(char c) noexcept;
+    phase after_size() const noexcept;
+
+    phase phase_ = phase::size;
+    std::uint32_t small_ = 0; ///< digits of the size, or bytes of the extension or trailer section, so far
+    std::uint64_t remaining_ = 0; ///< of the chunk's content
 };
 
 /// Writes `size` in hex and CRLF to `out` (at least 18 bytes); returns the length.

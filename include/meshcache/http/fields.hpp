@@ -94,7 +94,10 @@ struct field {
 /// connection's later messages allocate nothing. Not thread-safe.
 class field_list {
   public:
-    void clear() noexcept { items_.clear(); present_ = 0; }
+    void clear() noexcept {
+        items_.clear();
+        present_ = 0;
+    }
     void add(field f) {
         items_.push_back(f);
         present_ |= bit(f.id);

@@ -32,9 +32,9 @@ class connection_options {
 
 /// Who asked, for X-Forwarded-* and Forwarded.
 struct client_facts {
-    std::string_view address;      ///< "203.0.113.7" or "2001:db8::1"; empty for a unix socket
-    std::string_view local_port;   ///< the port that the client connected to; empty for a unix socket
-    bool trust_forwarded = false;  ///< append to what the client sent instead of replacing it
+    std::string_view address;     ///< "203.0.113.7" or "2001:db8::1"; empty for a unix socket
+    std::string_view local_port;  ///< the port that the client connected to; empty for a unix socket
+    bool trust_forwarded = false; ///< append to what the client sent instead of replacing it
 };
 
 /// Appends the request's head as it goes to the upstream to `out`, start line to empty line:

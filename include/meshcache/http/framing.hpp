@@ -25,9 +25,9 @@ enum class framing_error : std::uint8_t {
     length_and_transfer_encoding,
     transfer_encoding_not_chunked, ///< anything but one single `chunked`
     transfer_encoding_in_http10,
-    bad_content_length,            ///< not 1*DIGIT, a list, or beyond 2^63-1
+    bad_content_length, ///< not 1*DIGIT, a list, or beyond 2^63-1
     repeated_content_length,
-    host_missing,                  ///< HTTP/1.1 without Host
+    host_missing, ///< HTTP/1.1 without Host
     host_repeated,
     host_malformed,
 };

@@ -9,27 +9,28 @@ namespace meshcache::http {
 
 /// Settings of the operator that the RFC leaves open, and what a rule may fill in.
 struct cache_policy {
-    int heuristic_percent = 10;                     ///< of the time since Last-Modified; 0: no heuristics
-    seconds heuristic_max{24 * 60 * 60};            ///< bound on a heuristic lifetime
-    seconds default_stale_while_revalidate{0};      ///< where the response says nothing
+    int heuristic_percent = 10;                ///< of the time since Last-Modified; 0: no heuristics
+    seconds heuristic_max{24 * 60 * 60};       ///< bound on a heuristic lifetime
+    seconds default_stale_while_revalidate{0}; ///< where the response says nothing
     seconds default_stale_if_error{0};
-    bool store_set_cookie = false;                  ///< responses with Set-Cookie may be stored
+    bool store_set_cookie = false; ///< responses with Set-Cookie may be stored
 };
 
 /// The times that a stored response lives by. `stale_until` is for stale-while-revalidate,
 /// `error_until` for stale-if-error; both are at least `fresh_until`.
 struct lifetime {
-    seconds initial_age{0};   ///< corrected_initial_age of section 4.2.3, at `response_time`
-    wall_time response_time;  ///< when the head was received
-    wall_time fresh_until;    ///< exclusive
+    seconds initial_age{0};  ///< corrected_initial_age of section 4.2.3, at `response_time`
+    wall_time response_time; ///< when the head was received
+    wall_time fresh_until;   ///< exclusive
     wall_time stale_until;
     wall_time error_until;
     bool explicit_lifetime = false; ///< s-maxage, max-age or Expires said so
-    bool must_revalidate = false;   ///< never served stale: must-revalidate, proxy-revalidate, s-maxage, no-cache
+    bool must_revalidate =
+        false; ///< never served stale: must-revalidate, proxy-revalidate, s-maxage, no-cache
 };
 
 /// `request_time` is when the request was sent, `response_time` when the head had been received.
-lifetime compute_lifetime(const response_head& head, const response_directives& cc,
-                          wall_time request_time, wall_time response_time, const cache_policy& policy);
+lifetime compute_lifetime(const response_head& head, const response_directives& cc, wall_time request_time,
+                          wall_time response_time, const cache_policy& policy);
 
 } // namespace meshcache::http

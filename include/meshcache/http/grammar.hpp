@@ -40,7 +40,8 @@ std::optional<std::uint64_t> parse_digits(std::string_view s) noexcept;
 /// delta-seconds (RFC 9111, section 1.2.2): non-negative, saturating at 2^31.
 std::optional<seconds> parse_delta_seconds(std::string_view s) noexcept;
 
-/// An HTTP-date in any of the three forms (RFC 9110, section 5.6.7). `now` resolves RFC 850's two-digit years.
+/// An HTTP-date in any of the three forms (RFC 9110, section 5.6.7). `now` resolves RFC 850's two-digit
+/// years.
 std::optional<wall_time> parse_date(std::string_view s, wall_time now) noexcept;
 
 /// IMF-fixdate, 29 bytes, such as `Sun, 06 Nov 1994 08:49:37 GMT`. Writes to `out`, which has room for it.

@@ -21,16 +21,16 @@ bool is_idempotent(method m) noexcept;
 struct request_head {
     method verb = method::other;
     std::string_view method_text;
-    std::string_view target;  ///< as received: origin-form, absolute-form, authority-form or `*`
-    int minor = 1;            ///< HTTP/1.minor
+    std::string_view target; ///< as received: origin-form, absolute-form, authority-form or `*`
+    int minor = 1;           ///< HTTP/1.minor
     field_list fields;
-    std::size_t size = 0;     ///< bytes of the whole head, the empty line included
+    std::size_t size = 0; ///< bytes of the whole head, the empty line included
     void clear() noexcept;
 };
 
 struct response_head {
-    int status = 0;           ///< 100 to 999
-    std::string_view reason;  ///< may be empty
+    int status = 0;          ///< 100 to 999
+    std::string_view reason; ///< may be empty
     int minor = 1;
     field_list fields;
     std::size_t size = 0;
@@ -46,18 +46,18 @@ struct head_limits {
 /// Why a head was refused. describe() has the words, response_status() the answer to a client.
 enum class head_error : std::uint8_t {
     none,
-    too_large,         ///< 431
-    too_many_fields,   ///< 431
-    target_too_long,   ///< 414
-    bad_start_line,    ///< 400
-    bad_method,        ///< 400
-    bad_target,        ///< 400: a control character, blank, fragment or non-ASCII byte in it
-    bad_version,       ///< 505 for a well-formed other major version, such as HTTP/2.0
+    too_large,       ///< 431
+    too_many_fields, ///< 431
+    target_too_long, ///< 414
+    bad_start_line,  ///< 400
+    bad_method,      ///< 400
+    bad_target,      ///< 400: a control character, blank, fragment or non-ASCII byte in it
+    bad_version,     ///< 505 for a well-formed other major version, such as HTTP/2.0
     bad_status,
-    bad_field_name,    ///< 400: empty, not a token, or followed by whitespace
-    bad_field_value,   ///< 400: a control character
-    bad_line_end,      ///< 400: CR without LF, or LF without CR
-    obs_fold,          ///< 400
+    bad_field_name,  ///< 400: empty, not a token, or followed by whitespace
+    bad_field_value, ///< 400: a control character
+    bad_line_end,    ///< 400: CR without LF, or LF without CR
+    obs_fold,        ///< 400
 };
 
 std::string_view describe(head_error e) noexcept;

@@ -11,20 +11,20 @@
 namespace meshcache::http {
 
 enum class store_refusal : std::uint8_t {
-    none,                ///< it may be stored
-    method,              ///< only GET is stored
+    none,   ///< it may be stored
+    method, ///< only GET is stored
     request_no_store,
-    request_range,       ///< the request had Range
+    request_range, ///< the request had Range
     request_authorization,
-    request_body,        ///< a GET with content: its meaning is not in the key
-    status,              ///< not a final status that may be stored
-    partial,             ///< 206, or Content-Range
+    request_body, ///< a GET with content: its meaning is not in the key
+    status,       ///< not a final status that may be stored
+    partial,      ///< 206, or Content-Range
     no_store,
     is_private,
     set_cookie,
     vary_star,
-    no_lifetime,         ///< neither explicit freshness nor a validator to revalidate with
-    already_stale,       ///< stale on arrival, with nothing that would make it useful
+    no_lifetime,   ///< neither explicit freshness nor a validator to revalidate with
+    already_stale, ///< stale on arrival, with nothing that would make it useful
     too_large,
     upgrade,
 };
@@ -38,7 +38,7 @@ store_refusal request_may_use_cache(const request_head& head, const body_framing
 
 /// The whole question. `life` is what compute_lifetime said at `now`.
 store_refusal may_store(const request_head& request, const request_directives& request_cc,
-                        const response_head& response, const response_directives& cc,
-                        const lifetime& life, wall_time now, const cache_policy& policy) noexcept;
+                        const response_head& response, const response_directives& cc, const lifetime& life,
+                        wall_time now, const cache_policy& policy) noexcept;
 
 } // namespace meshcache::http

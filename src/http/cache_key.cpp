@@ -1,0 +1,214 @@
+#include <meshcache/http/cache_key.hpp>
+#include <meshcache/http/forwarding.hpp>
+#include <meshcache/http/framing.hpp>
+#include <meshcache/http/grammar.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <vector>
+
+#define XXH_INLINE_ALL
+#include "authority.hpp"
+#include "vary.hpp"
+
+#include <xxhash.h>
+
+namespace meshcache::http {
+namespace {
+
+constexpr std::string_view http_scheme = "http";
+
+/// Takes `scheme://` from the front of `target`. False when there is none.
+bool take_scheme(std::string_view& target, std::string_view& scheme) noexcept {
+    const std::size_t end = target.find("://");
+    if (end == std::string_view::npos || end == 0) return false;
+    const std::string_view text = target.substr(0, end);
+    const auto fits = [](char c) {
+        const char l = to_lower(c);
+        return (l >= 'a' && l <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
+    };
+    if (!std::all_of(text.begin(), text.end(), fits)) return false;
+    scheme = text;
+    target.remove_prefix(end + 3);
+    return true;
+}
+
+/// RFC 9112, section 3.2.2: the target's authority wins, and Host is rewritten from it.
+uri_error split_absolute_form(const request_head& head, std::string& host_buffer, request_uri& out) {
+    std::string_view rest = head.target;
+    std::string_view scheme;
+    if (!take_scheme(rest, scheme)) return uri_error::bad_form;
+    if (!iequals(scheme, http_scheme)) return uri_error::bad_scheme;
+
+    const std::string_view authority = rest.substr(0, rest.find_first_of("/?"));
+    if (!is_authority(authority)) return uri_error::bad_authority;
+    normalise_authority(authority, host_buffer);
+    rest.remove_prefix(authority.size());
+    const std::size_t host_size = host_buffer.size();
+    if (rest.empty()) {
+        // Section 3.2.4: OPTIONS of a URI without path and query is OPTIONS of the server.
+        out.path_query = head.verb == method::options ? "*" : "/";
+    } else if (rest.front() == '?') {
+        host_buffer += '/';
+        host_buffer += rest;
+        out.path_query = std::string_view(host_buffer).substr(host_size);
+    } else {
+        out.path_query = rest;
+    }
+    out.host = std::string_view(host_buffer).substr(0, host_size);
+    return uri_error::none;
+}
+
+/// `5:bytes`
+void append_part(std::string_view part, std::string& out) {
+    char digits[20];
+    const auto end = std::to_chars(digits, digits + sizeof digits, part.size()).ptr;
+    out.append(digits, end);
+    out += ':';
+    out += part;
+}
+
+/// Whether the value is a list of words whose case means nothing.
+bool folds_case(field_id id) noexcept {
+    return id == field_id::accept_encoding || id == field_id::accept_language;
+}
+
+/// Appends a field line's value, without blanks around its commas, to what came before.
+void append_normalised(const field& f, std::string& out) {
+    // A comma in a comment of User-Agent separates nothing.
+    if (f.id == field_id::user_agent) {
+        out += f.value;
+        return;
+    }
+    const bool fold = folds_case(f.id);
+    bool quoted = false;
+    for (std::size_t i = 0; i < f.value.size(); ++i) {
+        const char c = f.value[i];
+        if (!quoted && (c == ' ' || c == '\t')) {
+            // Blanks are dropped before and after a comma, and kept elsewhere as they are.
+            const std::size_t end = std::min(f.value.find_first_not_of(" \t", i), f.value.size());
+            const bool after_comma = i > 0 && f.value[i - 1] == ',';
+            const bool before_comma = end < f.value.size() && f.value[end] == ',';
+            if (!after_comma && !before_comma) out.append(f.value, i, end - i);
+            i = end - 1;
+            continue;
+        }
+        if (c == '"') quoted = !quoted;
+        out += fold ? to_lower(c) : c;
+        if (quoted && c == '\\' && i + 1 < f.value.size()) out += f.value[++i];
+    }
+}
+
+/// Calls `use(name)` for each member of a list of names as parse_vary writes it.
+template <class Use>
+void for_each_name(std::string_view names, Use use) {
+    while (!names.empty()) {
+        const std::size_t end = std::min(names.find(','), names.size());
+        if (end != 0) use(names.substr(0, end));
+        names.remove_prefix(std::min(end + 1, names.size()));
+    }
+}
+
+} // namespace
+
+std::string_view describe(uri_error e) noexcept {
+    switch (e) {
+    case uri_error::none:
+        return "none";
+    case uri_error::bad_form:
+        return "request target is neither a path nor a URI";
+    case uri_error::bad_scheme:
+        return "scheme is not http";
+    case uri_error::bad_authority:
+        return "malformed or missing host";
+    case uri_error::connect:
+        return "CONNECT is not supported";
+    }
+    return "unknown";
+}
+
+uri_error split_uri(const request_head& head, std::string& host_buffer, request_uri& out) {
+    if (head.verb == method::connect) return uri_error::connect;
+    // A client has to send a valid Host even beside an absolute-form target.
+    if (check_host(head) != framing_error::none) return uri_error::bad_authority;
+    out.scheme = http_scheme;
+    const bool asterisk = head.target == "*" && head.verb == method::options;
+    if (!asterisk && (head.target.empty() || head.target.front() != '/'))
+        return split_absolute_form(head, host_buffer, out);
+    // HTTP/1.0 may come without Host; the authority is then empty, and so is the Host that is sent upstream.
+    host_buffer.clear();
+    if (head.fields.has(field_id::host)) normalise_authority(head.fields.value(field_id::host), host_buffer);
+    out.host = host_buffer;
+    out.path_query = head.target;
+    return uri_error::none;
+}
+
+void build_key(const request_uri& uri, std::string_view method_text, std::string& out) {
+    out.clear();
+    append_part(uri.scheme, out);
+    append_part(uri.host, out);
+    append_part(method_text == "HEAD" ? std::string_view("GET") : method_text, out);
+    append_part(uri.path_query, out);
+}
+
+void append_variant(std::string_view vary_names, const field_list& request_fields, std::string& out) {
+    // The upstream never saw what Connection made us drop, so that the variant is the one without it.
+    const connection_options connection(request_fields);
+    std::string value;
+    for_each_name(vary_names, [&](std::string_view name) {
+        append_part(name, out);
+        bool present = false;
+        value.clear();
+        for (const field& f : request_fields) {
+            if (!iequals(f.name, name) || connection.drops(f)) continue;
+            if (present) value += ',';
+            present = true;
+            append_normalised(f, value);
+        }
+        if (present)
+            append_part(value, out);
+        else
+            out += '-';
+    });
+}
+
+bool vary_matches_nothing(const field_list& response_fields) noexcept {
+    for (const field& f : response_fields) {
+        if (f.id != field_id::vary) continue;
+        std::string_view name;
+        for (list_cursor c(f.value); c.next(name);) {
+            if (name == "*" || !is_token(name)) return true;
+            const field_id id = classify(name);
+            if (id == field_id::x_forwarded_for || id == field_id::forwarded) return true;
+        }
+    }
+    return false;
+}
+
+bool parse_vary(const field_list& response_fields, std::string& out) {
+    out.clear();
+    if (vary_matches_nothing(response_fields)) return false;
+    std::vector<std::string> names;
+    for (const field& f : response_fields) {
+        if (f.id != field_id::vary) continue;
+        std::string_view name;
+        for (list_cursor c(f.value); c.next(name);) {
+            std::string& lower = names.emplace_back(name);
+            std::transform(lower.begin(), lower.end(), lower.begin(), to_lower);
+        }
+    }
+    std::sort(names.begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+    for (const std::string& name : names) {
+        if (!out.empty()) out += ',';
+        out += name;
+    }
+    return true;
+}
+
+std::uint64_t hash_key(std::string_view bytes, std::uint64_t seed) noexcept {
+    return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
+}
+
+} // namespace meshcache::http

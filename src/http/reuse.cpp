@@ -1,0 +1,47 @@
+#include <meshcache/http/reuse.hpp>
+
+#include <algorithm>
+
+namespace meshcache::http {
+namespace {
+
+milliseconds exact_age(const lifetime& life, wall_time now) noexcept {
+    return std::max(milliseconds{0}, life.initial_age + (now - life.response_time));
+}
+
+/// Whether max-stale of the request covers a response that has been stale for `staleness`.
+bool max_stale_covers(const request_directives& request, milliseconds staleness) noexcept {
+    if (!request.max_stale) return false;
+    return *request.max_stale == seconds::max() || staleness <= *request.max_stale;
+}
+
+} // namespace
+
+reuse decide_reuse(const lifetime& life, const request_directives& request, wall_time now) noexcept {
+    if (request.no_cache) return reuse::request_refuses;
+    // max-age=0 asks for a validation, even in the millisecond in which the response came.
+    if (request.max_age && (*request.max_age == seconds{0} || exact_age(life, now) > *request.max_age))
+        return reuse::request_refuses;
+    const milliseconds left = life.fresh_until - now;
+    if (request.min_fresh && left < *request.min_fresh) return reuse::request_refuses;
+    if (left > milliseconds{0}) return reuse::fresh;
+
+    if (!life.must_revalidate && max_stale_covers(request, -left)) return reuse::stale_revalidate;
+    // With max-age a client wants nothing stale, unless it says max-stale too (RFC 9111, section 5.2.1.1).
+    if (!request.max_age && now < life.stale_until) return reuse::stale_revalidate;
+    return reuse::stale;
+}
+
+bool usable_on_error(const lifetime& life, wall_time now) noexcept {
+    return now < life.error_until || now < life.fresh_until;
+}
+
+seconds current_age(const lifetime& life, wall_time now) noexcept {
+    return std::chrono::floor<seconds>(exact_age(life, now));
+}
+
+seconds freshness_left(const lifetime& life, wall_time now) noexcept {
+    return std::chrono::floor<seconds>(life.fresh_until - now);
+}
+
+} // namespace meshcache::http

@@ -1,0 +1,121 @@
+#include "vary.hpp"
+
+#include <meshcache/http/forwarding.hpp>
+#include <meshcache/http/grammar.hpp>
+#include <meshcache/http/storability.hpp>
+
+namespace meshcache::http {
+namespace {
+
+bool wants_upgrade(const field_list& fields) noexcept {
+    if (!fields.has(field_id::upgrade)) return false;
+    for (const field& f : fields)
+        if (f.id == field_id::connection && list_has(f.value, "upgrade")) return true;
+    return false;
+}
+
+bool has_content(const field_list& fields) noexcept {
+    if (fields.has(field_id::transfer_encoding)) return true;
+    return fields.has(field_id::content_length) && fields.value(field_id::content_length) != "0";
+}
+
+/// Whether the response itself lifts the ban on storing answers to requests with Authorization
+/// (RFC 9111, section 3.5).
+bool permits_authorization(const response_directives& cc) noexcept {
+    return cc.is_public || cc.s_maxage.has_value() || cc.must_revalidate;
+}
+
+store_refusal check_status(const response_head& response, const response_directives& cc) noexcept {
+    const int status = response.status;
+    if (status == 101) return store_refusal::upgrade;
+    if (status == 206 || response.fields.has(field_id::content_range)) return store_refusal::partial;
+    if (status < 200 || status > 599 || status == 304) return store_refusal::status;
+    // RFC 9111, section 5.2.2.3: only the statuses whose meaning for a cache we know.
+    if (cc.must_understand && reason_phrase(status).empty()) return store_refusal::status;
+    return store_refusal::none;
+}
+
+store_refusal check_directives(const response_head& response, const response_directives& cc,
+                               bool authorization) noexcept {
+    // must-understand takes the place of the no-store beside it, which is for caches that do not know it.
+    if (cc.no_store && !cc.must_understand) return store_refusal::no_store;
+    // private with field names permits storing the rest of the response; we do not take it apart.
+    if (cc.is_private || !cc.private_fields.empty()) return store_refusal::is_private;
+    if (authorization && !permits_authorization(cc)) return store_refusal::request_authorization;
+    if (vary_matches_nothing(response.fields)) return store_refusal::vary_star;
+    return store_refusal::none;
+}
+
+store_refusal check_lifetime(const response_directives& cc, const lifetime& life, wall_time now) noexcept {
+    if (now < life.fresh_until || now < life.stale_until || now < life.error_until)
+        return store_refusal::none;
+    const bool said = life.explicit_lifetime || cc.no_cache || !cc.no_cache_fields.empty();
+    return said ? store_refusal::already_stale : store_refusal::no_lifetime;
+}
+
+} // namespace
+
+std::string_view describe(store_refusal r) noexcept {
+    switch (r) {
+    case store_refusal::none:
+        return "none";
+    case store_refusal::method:
+        return "method";
+    case store_refusal::request_no_store:
+        return "request-no-store";
+    case store_refusal::request_range:
+        return "request-range";
+    case store_refusal::request_authorization:
+        return "authorization";
+    case store_refusal::request_body:
+        return "request-content";
+    case store_refusal::status:
+        return "status";
+    case store_refusal::partial:
+        return "partial";
+    case store_refusal::no_store:
+        return "no-store";
+    case store_refusal::is_private:
+        return "private";
+    case store_refusal::set_cookie:
+        return "set-cookie";
+    case store_refusal::vary_star:
+        return "vary";
+    case store_refusal::no_lifetime:
+        return "no-lifetime";
+    case store_refusal::already_stale:
+        return "already-stale";
+    case store_refusal::too_large:
+        return "too-large";
+    case store_refusal::upgrade:
+        return "upgrade";
+    }
+    return "unknown";
+}
+
+store_refusal request_may_use_cache(const request_head& head, const body_framing& framing) noexcept {
+    if (head.verb != method::get && head.verb != method::head) return store_refusal::method;
+    if (framing.kind == body_kind::chunked || framing.length != 0) return store_refusal::request_body;
+    if (wants_upgrade(head.fields)) return store_refusal::upgrade;
+    return store_refusal::none;
+}
+
+store_refusal may_store(const request_head& request, const request_directives& request_cc,
+                        const response_head& response, const response_directives& cc, const lifetime& life,
+                        wall_time now, const cache_policy& policy) noexcept {
+    if (request.verb != method::get) return store_refusal::method;
+    if (has_content(request.fields)) return store_refusal::request_body;
+    if (wants_upgrade(request.fields)) return store_refusal::upgrade;
+    if (request_cc.no_store) return store_refusal::request_no_store;
+    if (request.fields.has(field_id::range)) return store_refusal::request_range;
+
+    store_refusal r = check_status(response, cc);
+    if (r != store_refusal::none) return r;
+    r = check_directives(response, cc, request.fields.has(field_id::authorization));
+    if (r != store_refusal::none) return r;
+    if (response.fields.has(field_id::set_cookie) && !policy.store_set_cookie)
+        return store_refusal::set_cookie;
+    return check_lifetime(cc, life, now);
+}
+
+} // namespace meshcache::http
