@@ -60,7 +60,7 @@ std::string encode(std::string_view text) {
 std::string read_database(std::string_view text, unsigned& database) {
     const auto n = parse_count(text);
     if (!n || *n >= most_databases)
-        return quoted(text) + " is not a database; it must lie between 0 and 65535";
+        return in_quotes(text) + " is not a database; it must lie between 0 and 65535";
     database = static_cast<unsigned>(*n);
     return {};
 }

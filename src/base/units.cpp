@@ -55,7 +55,7 @@ std::string_view meant_size_unit(std::string_view rest) noexcept {
 
 } // namespace
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     constexpr std::size_t most = 80;
     constexpr std::string_view hex = "0123456789abcdef";
     std::string out = "'";
@@ -78,19 +78,21 @@ parsed<std::uint64_t> parse_size(std::string_view text) {
     using out = parsed<std::uint64_t>;
     const auto [digits, rest] = split_number(text);
     if (digits.empty())
-        return out::failure(quoted(text) + " is not a size; write bytes or a unit: 4096, 64KiB, 64MiB, 1GiB");
+        return out::failure(in_quotes(text) +
+                            " is not a size; write bytes or a unit: 4096, 64KiB, 64MiB, 1GiB");
     std::uint64_t factor = rest.empty() ? 1 : 0;
     for (const auto& u : size_units)
         if (rest == u.name) factor = u.factor;
     if (factor == 0) {
         const auto meant = meant_size_unit(rest);
         if (!meant.empty())
-            return out::failure(quoted(text) + " has a unit that can be misread; write " +
+            return out::failure(in_quotes(text) + " has a unit that can be misread; write " +
                                 std::string(digits) + std::string(meant));
-        return out::failure(quoted(text) + " is not a size; write bytes or a unit: 4096, 64KiB, 64MiB, 1GiB");
+        return out::failure(in_quotes(text) +
+                            " is not a size; write bytes or a unit: 4096, 64KiB, 64MiB, 1GiB");
     }
     const auto bytes = scaled(digits, factor, std::uint64_t{1} << 62U);
-    if (!bytes) return out::failure(quoted(text) + " is too large");
+    if (!bytes) return out::failure(in_quotes(text) + " is too large");
     return *bytes;
 }
 
@@ -105,23 +107,23 @@ parsed<milliseconds> parse_duration(std::string_view text) {
     using out = parsed<milliseconds>;
     const auto [digits, rest] = split_number(text);
     if (digits.empty())
-        return out::failure(quoted(text) +
+        return out::failure(in_quotes(text) +
                             " is not a duration; write a whole number and its unit: 250ms, 10s, 5m, 24h");
     if (rest.empty()) {
         const std::string n(digits);
-        return out::failure(quoted(text) + " has no unit; write " + n + "ms, " + n + "s, " + n + "m or " + n +
-                            "h");
+        return out::failure(in_quotes(text) + " has no unit; write " + n + "ms, " + n + "s, " + n + "m or " +
+                            n + "h");
     }
     for (const auto& u : duration_units) {
         if (rest != u.name) continue;
         const auto ms =
             scaled(digits, u.factor,
                    static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max() / 1'000'000));
-        if (!ms) return out::failure(quoted(text) + " is too long");
+        if (!ms) return out::failure(in_quotes(text) + " is too long");
         return milliseconds(static_cast<milliseconds::rep>(*ms));
     }
     return out::failure(
-        quoted(text) +
+        in_quotes(text) +
         " is not a duration; write one whole number and one unit (ms, s, m, h): 250ms, 10s, 5m, 24h");
 }
 
@@ -137,16 +139,16 @@ parsed<std::uint64_t> parse_count(std::string_view text) {
     using out = parsed<std::uint64_t>;
     const auto [digits, rest] = split_number(text);
     if (digits.empty() || !rest.empty())
-        return out::failure(quoted(text) + " is not a whole number; write digits only, such as 1000");
+        return out::failure(in_quotes(text) + " is not a whole number; write digits only, such as 1000");
     const auto n = to_number(digits);
-    if (!n) return out::failure(quoted(text) + " is too large");
+    if (!n) return out::failure(in_quotes(text) + " is too large");
     return *n;
 }
 
 parsed<bool> parse_switch(std::string_view text) {
     if (text == "true") return true;
     if (text == "false") return false;
-    return parsed<bool>::failure(quoted(text) + " is not a switch; write true or false");
+    return parsed<bool>::failure(in_quotes(text) + " is not a switch; write true or false");
 }
 
 } // namespace meshcache

@@ -27,6 +27,6 @@ parsed<std::uint64_t> parse_count(std::string_view text);
 parsed<bool> parse_switch(std::string_view text);
 
 /// `text` in single quotes for an error sentence: control characters escaped, at most 80 bytes.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 } // namespace meshcache

@@ -1,0 +1,80 @@
+#pragma once
+// What the admin port says in numbers: the metrics page for Prometheus and the statistics for people and
+// scripts. Pure: values in, text out. Any thread.
+#include <meshcache/base/metrics.hpp>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace meshcache::admin {
+
+/// Label names and values, unescaped.
+using label_list = std::vector<std::pair<std::string, std::string>>;
+
+/// One value that may go up and down. Values of one name form one family; its help is that of the first.
+struct gauge_value {
+    std::string name; ///< `meshcache_..._bytes` or `_seconds`: base units, and no `_total`
+    std::string help;
+    label_list labels;
+    double value = 0;
+};
+
+/// A distribution.
+struct histogram_value {
+    std::string name;
+    std::string help;
+    label_list labels;
+    std::vector<double> bounds;        ///< upper bounds, inclusive and ascending, without +Inf
+    std::vector<std::uint64_t> counts; ///< one a bound and one for what lies above; not cumulative
+    double sum = 0;                    ///< of all observed values
+};
+
+/// The page in Prometheus' text format 0.0.4, served as `text/plain; version=0.0.4; charset=utf-8`: every
+/// counter of base/metrics.hpp, zeros included, then gauges, then histograms. A histogram whose counts do
+/// not fit its bounds is left out.
+std::string prometheus_page(const metrics& counters, std::span<const gauge_value> gauges,
+                            std::span<const histogram_value> histograms = {});
+
+/// How long changes take to reach this replica, in milliseconds, over the recent ones.
+struct propagation_delay {
+    std::uint64_t count = 0;
+    double p50 = 0;
+    double p99 = 0;
+    double max = 0;
+    double last = 0;
+};
+
+/// What GET /stats shows. Counts are since the start.
+struct stats {
+    std::string version;
+    std::string replica_id;
+    double uptime_s = 0;
+    // requests
+    std::uint64_t connections = 0; ///< open now
+    std::uint64_t hits = 0;        ///< fresh, stale and from Redis
+    std::uint64_t misses = 0;
+    std::uint64_t collapsed = 0;
+    std::uint64_t fills = 0; ///< fetches under way now
+    // the local store
+    std::uint64_t objects = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t bytes_limit = 0;
+    std::uint64_t stored = 0;
+    std::uint64_t evicted = 0;
+    // Redis
+    std::string redis_state; ///< such as "off", "connecting", "following", "reconciling"
+    std::string log_position;
+    std::uint64_t queue_depth = 0; ///< records
+    std::uint64_t queue_bytes = 0;
+    std::uint64_t batches = 0;
+    propagation_delay propagation_ms;
+};
+
+/// `stats` as one JSON object, two blanks of indent, keys in the order of the struct, a line end after it.
+/// Bytes that are not UTF-8 are shown as U+FFFD.
+std::string stats_json(const stats& s);
+
+} // namespace meshcache::admin
