@@ -14,18 +14,18 @@
 namespace meshcache::store {
 
 struct cache_settings {
-    std::size_t bytes = 64u << 20;       ///< bound on everything held: responses, index, ghosts, floors
-    std::size_t max_object = 1u << 20;   ///< a larger stored response is refused
-    std::size_t shards = 0;              ///< power of two; 0: chosen from bytes and max_object
-    std::uint64_t seed = 0;              ///< of the key hash; random in production
+    std::size_t bytes = 64u << 20;     ///< bound on everything held: responses, index, ghosts, floors
+    std::size_t max_object = 1u << 20; ///< a larger stored response is refused
+    std::size_t shards = 0;            ///< power of two; 0: chosen from bytes and max_object
+    std::uint64_t seed = 0;            ///< of the key hash; random in production
 };
 
 enum class insert_result : std::uint8_t {
-    stored,       ///< the key was absent
-    replaced,     ///< an older response of the same key made way
-    older,        ///< refused: the store has the same or a newer version
-    invalidated,  ///< refused: a floor lies above it
-    too_large,    ///< refused
+    stored,      ///< the key was absent
+    replaced,    ///< an older response of the same key made way
+    older,       ///< refused: the store has the same or a newer version
+    invalidated, ///< refused: a floor lies above it
+    too_large,   ///< refused
 };
 
 struct insert_outcome {

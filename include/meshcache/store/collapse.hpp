@@ -6,27 +6,50 @@
 // Threads: one fetcher and any number of waiters, each on its own thread. Waiters are woken by
 // fill_waiter::wake(), which is called without any lock held and may be called spuriously.
 #include <meshcache/base/error.hpp>
+#include <meshcache/base/mutex.hpp>
 #include <meshcache/http/cache_key.hpp>
 #include <meshcache/store/stored_response.hpp>
 
-#include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace meshcache::store {
 
-/// Wakes one waiting request, or the fetcher. Called from any thread; must only schedule work.
+/// Wakes one waiting request, or the fetcher. Called from any thread; must only schedule work. The last
+/// reference may be given up on any thread too.
 class fill_waiter {
   public:
     virtual ~fill_waiter() = default;
     virtual void wake() noexcept = 0;
+};
+
+/// A bound on the bytes that all fills in flight hold together. Any thread; lock-free. Must outlive the fills
+/// that use it and their readers.
+class byte_budget {
+  public:
+    explicit byte_budget(std::size_t limit) noexcept : limit_(limit) {}
+    byte_budget(const byte_budget&) = delete;
+    byte_budget& operator=(const byte_budget&) = delete;
+
+    /// Takes `n` bytes if that many are left.
+    bool take(std::size_t n) noexcept;
+    /// Gives back what was taken.
+    void give(std::size_t n) noexcept { used_.fetch_sub(n, std::memory_order_relaxed); }
+    std::size_t used() const noexcept { return used_.load(std::memory_order_relaxed); }
+    std::size_t limit() const noexcept { return limit_; }
+
+  private:
+    const std::size_t limit_;
+    std::atomic<std::size_t> used_{0};
 };
 
 /// The head of a response while its content is still coming. Immutable once published.
@@ -35,14 +58,7 @@ struct streamed_head {
     std::string text;                            ///< as stored_response::head(), without Content-Length
     std::optional<std::uint64_t> content_length; ///< known from the upstream's framing
     std::string vary_names;                      ///< as http::parse_vary; empty: does not vary
-    std::string key;                             ///< under which the response will be stored
-    std::string primary_key;                     ///< set if it varies: where the note will stand
-};
-
-/// Bytes of a fill, shared by its readers. Only the fetcher appends; what was published never moves.
-struct fill_block {
-    std::unique_ptr<char[]> data;
-    std::size_t capacity = 0;
+    std::string variant_key;                     ///< the key under which this variant will be stored
 };
 
 enum class fill_state : std::uint8_t {
@@ -53,32 +69,44 @@ enum class fill_state : std::uint8_t {
     released,  ///< not to be shared: each for itself
 };
 
+/// What fill::append() found.
+enum class append_result : std::uint8_t {
+    ok,
+    full,        ///< the window is full: wait for the fetcher's waker, until has_room()
+    over_budget, ///< the budget of all fills is used up: call stop_recording()
+};
+
 class fill_reader;
 
 class fill : public std::enable_shared_from_this<fill> {
   public:
-    /// `window`: how many bytes may be held; it bounds this fill's memory.
-    fill(std::string key, std::uint64_t hash, std::size_t window);
+    /// `window`: how many bytes may be held for slow readers once recording has stopped; until then the
+    /// fetcher bounds what is held by the largest response that it would store. `budget`: of all fills, or
+    /// null.
+    fill(std::string key, std::uint64_t hash, std::size_t window, byte_budget* budget = nullptr);
     ~fill();
+    fill(const fill&) = delete;
+    fill& operator=(const fill&) = delete;
 
     http::key_view key() const noexcept { return {key_, hash_}; }
 
-    // ---- the fetcher's side; one thread
+    // ---- the fetcher's side; one thread. Of complete(), fail() and release() the first counts, the
+    // ---- others do nothing.
 
     /// The fetcher's own waker: called when a full window has room again.
     void set_fetcher(std::shared_ptr<fill_waiter> fetcher);
     /// The answer may be shared, and its content follows.
     void start_stream(std::shared_ptr<const streamed_head> head);
-    /// Publishes more content. Returns false when the window is full afterwards: wait for the waker,
-    /// until has_room(). The bytes are taken in any case.
-    bool append(std::string_view bytes);
+    /// Publishes more content. The bytes are taken in any case. Never `full` while recording, never
+    /// `over_budget` after.
+    append_result append(std::string_view bytes);
     bool has_room() const;
     /// No more than `max_object` will be recorded: from now on bytes that all readers have passed are
     /// given up. Returns false if it had been said before.
     bool stop_recording();
     bool recording() const;
-    /// Ends readers that hold a full window while others starve: those that are furthest behind. Called by the
-    /// fetcher after a grace time without room. Returns how many.
+    /// Ends readers that hold a full window while others starve: those that are furthest behind. Called by
+    /// the fetcher after a grace time without room. Returns how many.
     std::size_t cut_laggards();
     /// The recorded content, whole, in pieces; valid while recording and until the fill dies.
     std::vector<std::string_view> recorded() const;
@@ -92,25 +120,45 @@ class fill : public std::enable_shared_from_this<fill> {
 
     fill_state state() const;
     std::size_t readers() const;
+    /// Bytes of memory that the content holds now.
+    std::size_t held() const;
 
   private:
     friend class fill_reader;
+    struct block;
+    struct piece;
     struct reader_slot;
+    class wakes;
 
-    void wake_all(std::unique_lock<std::mutex>& lock);
+    bool ended() const noexcept MESHCACHE_REQUIRES(mutex_);
+    std::size_t window() const noexcept MESHCACHE_REQUIRES(mutex_);
+    bool room() const noexcept MESHCACHE_REQUIRES(mutex_);
+    void add_block(std::size_t wanted) MESHCACHE_REQUIRES(mutex_);
+    void drop_passed() MESHCACHE_REQUIRES(mutex_);
+    void end(fill_state state, wakes& out) MESHCACHE_REQUIRES(mutex_);
+    void after_progress(wakes& out) MESHCACHE_REQUIRES(mutex_);
+    std::size_t piece_at(std::uint64_t position) const noexcept MESHCACHE_REQUIRES(mutex_);
 
     const std::string key_;
     const std::uint64_t hash_;
     const std::size_t window_;
-    mutable std::mutex mutex_;
-    fill_state state_ = fill_state::waiting;
-    error_code error_;
-    std::shared_ptr<const streamed_head> head_;
-    response_ptr response_;
-    struct content;
-    std::unique_ptr<content> content_;
-    std::vector<reader_slot*> readers_;
-    std::shared_ptr<fill_waiter> fetcher_;
+    const std::size_t block_size_;
+    byte_budget* const budget_;
+
+    mutable mutex mutex_;
+    fill_state state_ MESHCACHE_GUARDED_BY(mutex_) = fill_state::waiting;
+    error_code error_ MESHCACHE_GUARDED_BY(mutex_);
+    std::shared_ptr<const streamed_head> head_ MESHCACHE_GUARDED_BY(mutex_);
+    response_ptr response_ MESHCACHE_GUARDED_BY(mutex_);
+    std::deque<piece> content_ MESHCACHE_GUARDED_BY(mutex_);
+    std::uint64_t begin_ MESHCACHE_GUARDED_BY(mutex_) = 0; ///< position of the first byte that is held
+    std::uint64_t end_ MESHCACHE_GUARDED_BY(mutex_) = 0;   ///< bytes published so far
+    std::size_t held_ MESHCACHE_GUARDED_BY(mutex_) = 0;
+    bool recording_ MESHCACHE_GUARDED_BY(mutex_) = true;
+    bool over_budget_ MESHCACHE_GUARDED_BY(mutex_) = false;
+    mutable bool fetcher_waits_ MESHCACHE_GUARDED_BY(mutex_) = false;
+    std::vector<reader_slot*> readers_ MESHCACHE_GUARDED_BY(mutex_);
+    std::shared_ptr<fill_waiter> fetcher_ MESHCACHE_GUARDED_BY(mutex_);
 };
 
 /// What a reader sees of a fill at one moment.
@@ -124,10 +172,11 @@ struct fill_view {
     bool at_end = false;                       ///< complete, and this reader has taken everything
 };
 
-/// One request's place in a fill. Detaches in its destructor. Used by one thread.
+/// One request's place in a fill. Detaches in its destructor. Used by one thread. One that attaches after
+/// the beginning of the content was given up sees the fill as `released`.
 class fill_reader {
   public:
-    fill_reader() = default;
+    fill_reader() noexcept;
     fill_reader(std::shared_ptr<fill> f, std::shared_ptr<fill_waiter> waiter);
     fill_reader(fill_reader&&) noexcept;
     fill_reader& operator=(fill_reader&&) noexcept;
@@ -136,6 +185,8 @@ class fill_reader {
     explicit operator bool() const noexcept { return slot_ != nullptr; }
     const std::shared_ptr<fill>& of() const noexcept { return fill_; }
 
+    /// The waiter is woken when the state changes, when this reader is cut, and, if the last look or peek
+    /// found nothing available, when there is more.
     fill_view look() const;
     /// The next bytes in up to `out.size()` pieces; returns how many pieces were set. They stay valid until
     /// consume() or destruction, whatever the fetcher does.
@@ -144,6 +195,8 @@ class fill_reader {
     void consume(std::size_t n);
 
   private:
+    void detach() noexcept;
+
     std::shared_ptr<fill> fill_;
     std::unique_ptr<fill::reader_slot> slot_;
 };
@@ -151,9 +204,11 @@ class fill_reader {
 /// The fills in progress by key, and the keys that turned out not to be worth waiting for. Any thread.
 class collapse {
   public:
-    /// `window`: see fill. `seed` as the store's.
-    explicit collapse(std::size_t window);
+    /// `window` and `budget`: see fill.
+    explicit collapse(std::size_t window, byte_budget* budget = nullptr);
     ~collapse();
+    collapse(const collapse&) = delete;
+    collapse& operator=(const collapse&) = delete;
 
     struct joined {
         std::shared_ptr<fill> f;
@@ -175,10 +230,42 @@ class collapse {
 
   private:
     struct table_shard;
+    table_shard& shard_of(std::uint64_t hash) const noexcept;
+    std::atomic<std::uint64_t>& marker_of(std::uint64_t hash) const noexcept;
+
     std::vector<std::unique_ptr<table_shard>> shards_;
-    struct marker;
-    std::unique_ptr<marker[]> markers_;
+    std::unique_ptr<std::atomic<std::uint64_t>[]> markers_;
     const std::size_t window_;
+    byte_budget* const budget_;
+};
+
+/// The fetcher's promise to end its fill: when it goes and the fill is still open, because a coroutine was
+/// destroyed, say, the fill leaves the table and fails, so that nobody waits for ever. Used by the
+/// fetcher's thread; the table must outlive it.
+class fetcher_guard {
+  public:
+    fetcher_guard() noexcept = default;
+    explicit fetcher_guard(collapse& table, std::shared_ptr<fill> f,
+                           error_code error = errc::shutting_down) noexcept
+        : table_(&table), fill_(std::move(f)), error_(error) {}
+    fetcher_guard(fetcher_guard&& other) noexcept = default;
+    fetcher_guard& operator=(fetcher_guard&& other) noexcept {
+        fetcher_guard taken(std::move(other));
+        std::swap(table_, taken.table_);
+        std::swap(fill_, taken.fill_);
+        std::swap(error_, taken.error_);
+        return *this;
+    }
+    ~fetcher_guard();
+
+    const std::shared_ptr<fill>& of() const noexcept { return fill_; }
+    /// The error to fail with, from now on.
+    void set_error(error_code error) noexcept { error_ = error; }
+
+  private:
+    collapse* table_ = nullptr;
+    std::shared_ptr<fill> fill_;
+    error_code error_;
 };
 
 } // namespace meshcache::store

@@ -14,7 +14,7 @@ namespace meshcache::store {
 
 /// What a stored response is beside its bytes.
 struct response_meta {
-    store::version version;   ///< taken when the request was sent upstream
+    store::version version; ///< taken when the request was sent upstream
     http::lifetime life;
     std::uint16_t status = 0;
     /// A response, or the note at a primary key that its responses vary: then the head holds the names of
@@ -28,6 +28,7 @@ using response_ptr = std::shared_ptr<const stored_response>;
 /// Thread-safe because immutable. Views live as long as the object.
 class stored_response {
     struct private_tag {};
+    struct block_request;
 
   public:
     /// Copies everything into one allocation. `hash` is that of `key` by the store's seed. `head` is
@@ -37,24 +38,29 @@ class stored_response {
                              std::string_view head, std::span<const std::string_view> content);
 
     const response_meta& meta() const noexcept { return meta_; }
-    std::string_view key() const noexcept;
+    std::string_view key() const noexcept { return {tail(), key_size_}; }
     std::uint64_t hash() const noexcept { return hash_; }
-    std::string_view head() const noexcept;
-    std::string_view content() const noexcept;
-    /// Bytes of memory that this object holds, allocator's overhead included.
+    std::string_view head() const noexcept { return {tail() + key_size_, head_size_}; }
+    std::string_view content() const noexcept { return {tail() + key_size_ + head_size_, content_size_}; }
+    /// Bytes of memory that this object holds: the real allocation, with shared_ptr's control block and
+    /// malloc's header and rounding.
     std::size_t charge() const noexcept;
 
-    stored_response(private_tag, const response_meta& meta, std::uint64_t hash, char* tail,
+    /// For make() alone.
+    stored_response(private_tag, const response_meta& meta, std::uint64_t hash, const block_request& request,
                     std::size_t key_size, std::size_t head_size, std::size_t content_size) noexcept;
     stored_response(const stored_response&) = delete;
     stored_response& operator=(const stored_response&) = delete;
 
   private:
+    const char* tail() const noexcept { return reinterpret_cast<const char*>(this) + sizeof *this; }
+
     response_meta meta_;
     std::uint64_t hash_;
     std::uint32_t key_size_;
     std::uint32_t head_size_;
-    std::size_t content_size_;
+    std::uint64_t content_size_ : 48;
+    std::uint64_t block_size_ : 16; // of the control block with this object in it
     // key, head and content follow the object in the same allocation
 };
 

@@ -20,7 +20,9 @@ struct version {
 
     static constexpr std::size_t size = 16;
 
-    wall_time time() const noexcept { return wall_time{milliseconds{static_cast<std::int64_t>(stamp >> 16)}}; }
+    wall_time time() const noexcept {
+        return wall_time{milliseconds{static_cast<std::int64_t>(stamp >> 16)}};
+    }
     /// 16 bytes, big-endian, so that byte order is version order.
     std::array<char, size> bytes() const noexcept;
     /// The reverse; nullopt unless `b` has exactly 16 bytes.
@@ -35,7 +37,9 @@ struct version {
 inline constexpr milliseconds max_version_lead{60'000};
 
 /// Whether `v` is too far in the future to be believed.
-inline bool too_far_ahead(const version& v, wall_time now) noexcept { return v.time() > now + max_version_lead; }
+inline bool too_far_ahead(const version& v, wall_time now) noexcept {
+    return v.time() > now + max_version_lead;
+}
 
 /// The hybrid logical clock of one replica: strictly increasing, never behind the wall clock, never
 /// behind a version that it has observed. Any thread; lock-free.

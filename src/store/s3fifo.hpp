@@ -1,0 +1,112 @@
+#pragma once
+// S3-FIFO (Yang et al., "FIFO queues are all you need for cache eviction", SOSP 2023), by bytes: which node
+// is to leave. New keys enter a small queue; those used there more than once move on to the main queue,
+// the others leave and are remembered as ghosts; a key that comes back while it is a ghost enters the main
+// queue at once. In the main queue a used node gets another round for each use, up to three.
+//
+// Not thread-safe. `Nodes` offers `nodes[id]` with the members `prev`, `next` (links), `uses` (0 to 3) and
+// `in_main`, and `nodes.charge(id)`.
+#include "ghosts.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace meshcache::store {
+
+class s3fifo {
+  public:
+    static constexpr unsigned max_uses = 3;
+    /// Of the whole, in percent.
+    static constexpr std::size_t small_percent = 10;
+    /// How many nodes one eviction passes over at most; bounds the time under the lock.
+    static constexpr int max_rounds = 256;
+
+    struct victim {
+        std::uint32_t id = no_slot;
+        bool remember = false; ///< it left the small queue: a ghost
+    };
+
+    std::size_t charge() const noexcept { return small_.charge + main_.charge; }
+    std::size_t count() const noexcept { return small_.count + main_.count; }
+    /// How many ghosts to keep: as many as the main queue has nodes when it has its whole share.
+    std::size_t ghost_capacity() const noexcept { return count() * (100 - small_percent) / 100; }
+
+    template <class Nodes>
+    void push(Nodes& nodes, std::uint32_t id, bool to_main) {
+        nodes[id].uses = 0;
+        nodes[id].in_main = to_main;
+        link(nodes, id);
+    }
+
+    template <class Nodes>
+    static void use(Nodes& nodes, std::uint32_t id) {
+        if (nodes[id].uses < max_uses) nodes[id].uses = nodes[id].uses + 1u;
+    }
+
+    /// Takes a node out of its queue; `uses` and `in_main` stay.
+    template <class Nodes>
+    void unlink(Nodes& nodes, std::uint32_t id) {
+        queue& q = of(nodes, id);
+        auto& n = nodes[id];
+        (n.prev != no_slot ? nodes[n.prev].next : q.head) = n.next;
+        (n.next != no_slot ? nodes[n.next].prev : q.tail) = n.prev;
+        q.charge -= nodes.charge(id);
+        --q.count;
+    }
+
+    /// Puts a node at the head of the queue that its `in_main` says.
+    template <class Nodes>
+    void link(Nodes& nodes, std::uint32_t id) {
+        queue& q = of(nodes, id);
+        auto& n = nodes[id];
+        n.prev = no_slot;
+        n.next = q.head;
+        (q.head != no_slot ? nodes[q.head].prev : q.tail) = id;
+        q.head = id;
+        q.charge += nodes.charge(id);
+        ++q.count;
+    }
+
+    /// The charge of a node in a queue has changed from `before`.
+    template <class Nodes>
+    void recharge(Nodes& nodes, std::uint32_t id, std::size_t before) {
+        queue& q = of(nodes, id);
+        q.charge = q.charge - before + nodes.charge(id);
+    }
+
+    /// Unlinks the node that is to leave; no_slot when there is none. `whole` is what both queues may hold.
+    template <class Nodes>
+    victim evict(Nodes& nodes, std::size_t whole) {
+        for (int rounds = 0; count() != 0; ++rounds) {
+            const bool from_small =
+                small_.count != 0 && (main_.count == 0 || small_.charge * 100 >= whole * small_percent);
+            const std::uint32_t id = from_small ? small_.tail : main_.tail;
+            auto& n = nodes[id];
+            unlink(nodes, id);
+            const bool stays = rounds < max_rounds && (from_small ? n.uses > 1u : n.uses > 0u);
+            if (!stays) return {id, from_small};
+            n.uses = from_small ? 0u : n.uses - 1u;
+            n.in_main = true;
+            link(nodes, id);
+        }
+        return {};
+    }
+
+  private:
+    struct queue {
+        std::uint32_t head = no_slot;
+        std::uint32_t tail = no_slot;
+        std::size_t charge = 0;
+        std::size_t count = 0;
+    };
+
+    template <class Nodes>
+    queue& of(Nodes& nodes, std::uint32_t id) noexcept {
+        return nodes[id].in_main ? main_ : small_;
+    }
+
+    queue small_;
+    queue main_;
+};
+
+} // namespace meshcache::store

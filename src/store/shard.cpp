@@ -1,0 +1,168 @@
+#include "shard.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace meshcache::store {
+
+namespace {
+
+/// No stored response is charged less.
+constexpr std::size_t smallest_charge = malloc_charge(sizeof(stored_response) + 16);
+
+/// About a 64th of the memory, for 4096 floors at most.
+std::size_t floors_for(std::size_t limit) noexcept {
+    const std::size_t fit = limit / 64 / floor_table::bytes_per_floor();
+    return std::bit_floor(std::clamp<std::size_t>(fit, 16, 4096));
+}
+
+/// Bits of the hash that neither choose the shard nor are all in a node's tag.
+std::uint32_t print_of(std::uint64_t hash) noexcept { return static_cast<std::uint32_t>(hash >> 16); }
+
+} // namespace
+
+shard::shard(std::size_t limit, std::size_t max_object)
+    : limit_(limit), max_object_(max_object), max_nodes_(limit / smallest_charge), t_(max_nodes_),
+      floors_(floors_for(limit)), fixed_(malloc_charge(sizeof(shard) + alignof(shard)) + floors_.bytes()) {}
+
+std::size_t shard::bytes() const noexcept { return fixed_ + t_.bytes() + t_.order.charge(); }
+
+std::uint32_t shard::find(http::key_view key) noexcept {
+    const auto tag = node_slab::tag_of(key.hash);
+    return t_.index.find(t_.nodes, tag, [&](std::uint32_t id) {
+        const auto& n = std::as_const(t_.nodes)[id];
+        return n.tag == tag && n.response->hash() == key.hash && n.response->key() == key.bytes;
+    });
+}
+
+response_ptr shard::lookup(http::key_view key, bool counts) noexcept {
+    const scoped_lock lock(mutex_);
+    const auto id = find(key);
+    if (id == no_slot) return nullptr;
+    if (counts) s3fifo::use(t_.nodes, id);
+    return t_.nodes[id].response;
+}
+
+/// Takes out a node that is linked in its queue.
+void shard::remove(std::uint32_t id, dropped& out) {
+    t_.order.unlink(t_.nodes, id);
+    t_.index.remove(t_.nodes, id);
+    out.push_back(std::move(t_.nodes[id].response));
+    t_.nodes.give(id);
+}
+
+/// Evicts until `need` more bytes fit, the ghosts of what had to leave included. False if they never will.
+bool shard::make_room(std::size_t need, dropped& out) {
+    boost::container::small_vector<std::uint32_t, 8> leaving;
+    while (bytes() + need + t_.recent.growth(leaving.size()) > limit_) {
+        const auto victim = t_.order.evict(t_.nodes, limit_ - fixed_ - t_.bytes());
+        if (victim.id == no_slot) return false;
+        auto& n = t_.nodes[victim.id];
+        if (victim.remember) leaving.push_back(print_of(n.response->hash()));
+        t_.index.remove(t_.nodes, victim.id);
+        out.push_back(std::move(n.response));
+        t_.nodes.give(victim.id);
+        ++evicted_;
+    }
+    for (const auto print : leaving) t_.recent.push(print, t_.order.ghost_capacity());
+    return true;
+}
+
+insert_outcome shard::insert(response_ptr response, const version& begun) {
+    using enum insert_result;
+    dropped out;
+    const http::key_view key{response->key(), response->hash()};
+    const version& v = response->meta().version;
+    const std::size_t charge = response->charge();
+    const bool fits = response->content().size() <= max_object_ && charge <= limit_ / 2;
+
+    const scoped_lock lock(mutex_);
+    auto id = find(key);
+    if (id != no_slot && t_.nodes[id].response->meta().version >= v) return {older};
+    if (begun < floors_.base() || v < floors_.of(key.hash)) return {invalidated};
+    if (!fits) {
+        // What it would have replaced is out of date all the same.
+        if (id != no_slot) remove(id, out);
+        return {too_large};
+    }
+
+    const auto evicted_before = evicted_;
+    const auto evicted = [&] { return static_cast<std::size_t>(evicted_ - evicted_before); };
+    if (id != no_slot) {
+        auto& held = t_.nodes[id].response;
+        const std::size_t before = held->charge();
+        if (bytes() - before + charge <= limit_) {
+            std::swap(held, response); // the old one is destroyed with the argument, after the lock
+            t_.order.recharge(t_.nodes, id, before);
+            out.push_back(std::move(response));
+            return {replaced};
+        }
+        // Out of the queues while others make room, so that it is not evicted itself.
+        t_.order.unlink(t_.nodes, id);
+        out.push_back(std::move(held));
+        if (!make_room(charge, out)) {
+            t_.index.remove(t_.nodes, id);
+            t_.nodes.give(id);
+            return {too_large, evicted()};
+        }
+        held = std::move(response);
+        t_.order.link(t_.nodes, id);
+        return {replaced, evicted()};
+    }
+
+    const bool seen_lately = t_.recent.take(print_of(key.hash));
+    if (!make_room(charge + t_.nodes.growth() + t_.index.growth(1), out) || !t_.nodes.available())
+        return {too_large, evicted()};
+    id = t_.nodes.take();
+    auto& n = t_.nodes[id];
+    n.response = std::move(response);
+    n.tag = node_slab::tag_of(key.hash);
+    t_.index.insert(t_.nodes, id);
+    t_.order.push(t_.nodes, id, seen_lately);
+    return {stored, evicted()};
+}
+
+bool shard::raise_floor(http::key_view key, const version& floor) {
+    dropped out;
+    const scoped_lock lock(mutex_);
+    floors_.raise(key.hash, floor);
+    const auto id = find(key);
+    if (id == no_slot || t_.nodes[id].response->meta().version >= floor) return false;
+    remove(id, out);
+    return true;
+}
+
+bool shard::erase(http::key_view key, const version& v) {
+    dropped out;
+    const scoped_lock lock(mutex_);
+    const auto id = find(key);
+    if (id == no_slot || t_.nodes[id].response->meta().version != v) return false;
+    remove(id, out);
+    return true;
+}
+
+void shard::clear() {
+    tables fresh(max_nodes_);
+    const scoped_lock lock(mutex_);
+    std::swap(t_, fresh); // what was held is destroyed after the lock
+}
+
+std::uint32_t shard::scan(std::uint32_t from, std::size_t max, std::vector<response_ptr>& out) const {
+    const scoped_lock lock(mutex_);
+    const std::uint32_t end = t_.nodes.end();
+    const std::size_t wanted = out.size() + max;
+    std::uint32_t id = from;
+    for (std::size_t steps = 0; id < end && out.size() < wanted && steps < 4 * max + 64; ++id, ++steps)
+        if (const auto& r = t_.nodes[id].response) out.push_back(r);
+    return id < end ? id : no_slot;
+}
+
+void shard::add_stats(cache_stats& sum) const {
+    const scoped_lock lock(mutex_);
+    sum.bytes += bytes();
+    sum.bytes_limit += limit_;
+    sum.objects += t_.order.count();
+    sum.evicted += evicted_;
+}
+
+} // namespace meshcache::store

@@ -1,0 +1,76 @@
+#pragma once
+// One shard: a complete store under one mutex. Index, eviction order, floors and their memory, all counted:
+// bytes() never exceeds the limit, not even in the middle of an operation. Any thread; what an operation
+// drops is destroyed after the mutex is released.
+//
+// Counted are the shard itself, its tables as allocated, and the charge of each stored response. A response
+// that a reader still holds after it left the shard is the reader's.
+#include "floor_table.hpp"
+#include "ghosts.hpp"
+#include "link_index.hpp"
+#include "node_slab.hpp"
+#include "s3fifo.hpp"
+
+#include <meshcache/base/mutex.hpp>
+#include <meshcache/store/cache.hpp>
+
+#include <boost/container/small_vector.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace meshcache::store {
+
+class alignas(64) shard {
+  public:
+    /// `limit`: see smallest_limit. `max_object`: of a response's content; a charge beyond half
+    /// the limit is refused in any case.
+    shard(std::size_t limit, std::size_t max_object);
+
+    /// The least limit with which a shard is of any use.
+    static constexpr std::size_t smallest_limit = 64u << 10;
+
+    // as in cache.hpp
+    response_ptr lookup(http::key_view key, bool counts) noexcept;
+    insert_outcome insert(response_ptr response, const version& begun);
+    bool raise_floor(http::key_view key, const version& floor);
+    bool erase(http::key_view key, const version& v);
+    void clear();
+
+    /// Appends responses from the node at `from` on, up to `max`, after a bounded number of steps; returns
+    /// where to go on, or no_slot at the end.
+    std::uint32_t scan(std::uint32_t from, std::size_t max, std::vector<response_ptr>& out) const;
+    /// Adds this shard's figures to `sum`.
+    void add_stats(cache_stats& sum) const;
+
+  private:
+    /// What leaves is collected here, declared before the lock, and so destroyed after it.
+    using dropped = boost::container::small_vector<response_ptr, 8>;
+
+    /// All that clear() replaces.
+    struct tables {
+        explicit tables(std::size_t max_nodes) : nodes(max_nodes), index(max_nodes), recent(max_nodes) {}
+        std::size_t bytes() const noexcept { return nodes.bytes() + index.bytes() + recent.bytes(); }
+        node_slab nodes;
+        link_index index;
+        ghosts recent;
+        s3fifo order;
+    };
+
+    std::size_t bytes() const noexcept MESHCACHE_REQUIRES(mutex_);
+    std::uint32_t find(http::key_view key) noexcept MESHCACHE_REQUIRES(mutex_);
+    void remove(std::uint32_t id, dropped& out) MESHCACHE_REQUIRES(mutex_);
+    bool make_room(std::size_t need, dropped& out) MESHCACHE_REQUIRES(mutex_);
+
+    const std::size_t limit_;
+    const std::size_t max_object_;
+    const std::size_t max_nodes_;
+    mutable mutex mutex_;
+    tables t_ MESHCACHE_GUARDED_BY(mutex_);
+    floor_table floors_ MESHCACHE_GUARDED_BY(mutex_);
+    const std::size_t fixed_; ///< bytes of the shard itself and its floors
+    std::uint64_t evicted_ MESHCACHE_GUARDED_BY(mutex_) = 0;
+};
+
+} // namespace meshcache::store
