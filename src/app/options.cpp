@@ -89,7 +89,7 @@ command_line split(int argc, const char* const* argv) {
     parser.require_subcommand(0, 1);
     const auto* help = parser.add_flag("-h,--help");
     const auto* version_flag = parser.add_flag("--version");
-    const auto accept = [](const CLI::results_t&) { return true; };
+    const CLI::callback_t accept = [](const CLI::results_t&) { return true; };
     auto* config =
         parser.add_option("--config", accept)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     std::vector<CLI::Option*> options;

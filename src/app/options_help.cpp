@@ -110,7 +110,10 @@ std::string example_file() {
             out += "\n### " + name + " " + std::string(page_width - 5 - name.size(), '#') + "\n";
         }
         std::string words(s.help);
-        if (!s.default_note.empty()) words += "; default: " + s.default_text();
+        if (s.default_note == "required")
+            words += "; required";
+        else if (!s.default_note.empty())
+            words += "; default: " + s.default_text();
         out += '\n';
         for (const auto& line : wrap(words, page_width - 3)) out += "## " + line + '\n';
         out += "# " + std::string(s.name) + " = " +
