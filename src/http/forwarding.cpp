@@ -168,21 +168,20 @@ std::string forwarded_element(const client_facts& client, std::string_view host)
 /// lists are continued, and the rest was forwarded with its other fields.
 void append_client_facts(const field_list& fields, const client_facts& client, std::string_view host,
                          std::string& out) {
-    static constexpr field_list const* nothing = nullptr;
-    const field_list* const before = client.trust_forwarded ? &fields : nothing;
-    const auto sent = [before](field_id id) { return before != nullptr && before->has(id); };
+    const bool trusted = client.trust_forwarded;
     const auto list = [&](field_id id, std::string_view last) {
-        if (before != nullptr)
-            append_combined(canonical_name(id), *before, id, last, out);
+        if (trusted)
+            append_combined(canonical_name(id), fields, id, last, out);
         else
             append_line(canonical_name(id), last, out);
     };
     const auto single = [&](field_id id, std::string_view value) {
-        if (!sent(id) && !value.empty()) append_line(canonical_name(id), value, out);
+        const bool sent = trusted && fields.has(id);
+        if (!sent && !value.empty()) append_line(canonical_name(id), value, out);
     };
     if (!client.address.empty())
         list(field_id::x_forwarded_for, client.address);
-    else if (sent(field_id::x_forwarded_for))
+    else if (trusted)
         for (const field& f : fields)
             if (f.id == field_id::x_forwarded_for) append_line(f.name, f.value, out);
     single(field_id::x_forwarded_host, host);
@@ -220,6 +219,9 @@ void append_framing(const body_framing& framing, std::string& out) {
 
 } // namespace
 
+/// How many field names of one Connection count; each field of the head is compared with all of them.
+static constexpr std::size_t max_names = 64;
+
 connection_options::connection_options(const field_list& fields) {
     if (!fields.has(field_id::connection)) return;
     for (const field& f : fields) {
@@ -232,7 +234,8 @@ connection_options::connection_options(const field_list& fields) {
                 keep_alive_ = true;
             else if (iequals(option, "upgrade"))
                 upgrade_ = true;
-            else if (classify(option) == field_id::other && !is_client_claim(option))
+            else if (names_.size() < max_names && classify(option) == field_id::other &&
+                     !is_client_claim(option))
                 names_.push_back(option);
         }
     }

@@ -14,15 +14,17 @@ namespace meshcache::http {
 /// lower-cased into the caller's buffer.
 struct request_uri {
     std::string_view scheme;     ///< "http"
-    std::string_view host;       ///< lower case, no trailing dot, no default port; may hold ":port"
+    std::string_view host;       ///< lower case, no trailing dot, no default port; may hold ":port";
+                                 ///< empty for HTTP/1.0 without Host
     std::string_view path_query; ///< origin-form, "/" when empty; "*" for OPTIONS *
 };
 
 enum class uri_error : std::uint8_t { none, bad_form, bad_scheme, bad_authority, connect };
 std::string_view describe(uri_error e) noexcept;
 
-/// Splits the target and Host of `head`. An absolute-form target wins over Host (RFC 9112, section 3.2.2).
-/// `host_buffer` keeps the normalised host; the result's views live as long as it and the head.
+/// Splits the target and Host of `head`. An absolute-form target wins over Host (RFC 9112, section 3.2.2),
+/// but Host is checked all the same. Only http:// is taken. `host_buffer` keeps the normalised host; the
+/// result's views live as long as it and the head.
 uri_error split_uri(const request_head& head, std::string& host_buffer, request_uri& out);
 
 /// Replaces `out` by the key: `4:http9:localhost3:GET1:/`, each part preceded by its length in decimal
@@ -31,11 +33,13 @@ void build_key(const request_uri& uri, std::string_view method_text, std::string
 
 /// Appends the secondary key of a variant to the primary key in `out`: for each name in `vary_names`
 /// (lower case, sorted, comma-separated, as parse_vary gives them) whether the request has the field,
-/// and its normalised value (RFC 9111, section 4.1).
+/// and its normalised value (RFC 9111, section 4.1). A field that Connection keeps from the upstream counts
+/// as absent. Without names nothing is appended.
 void append_variant(std::string_view vary_names, const field_list& request_fields, std::string& out);
 
 /// Reads Vary of a response into `out`: names in lower case, sorted, unique, joined by commas.
-/// Returns false when Vary has `*`, which nothing matches.
+/// Returns false when Vary has a member that nothing matches: `*`, what is no field name, and
+/// X-Forwarded-For and Forwarded, which are set per client and not in the key.
 bool parse_vary(const field_list& response_fields, std::string& out);
 
 /// A key with its hash, as tables use it. The view's owner must outlive it.

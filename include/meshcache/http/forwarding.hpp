@@ -7,6 +7,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace meshcache::http {
 
@@ -16,6 +17,7 @@ inline constexpr std::string_view pseudonym = "meshcache";
 /// The options listed in Connection. Field names in it are hop-by-hop for this message, but never the
 /// ones that framing, routing, or the key need: Content-Length, Host, Transfer-Encoding and those
 /// that are computed on what is sent upstream; for these the listing is ignored.
+/// At most 64 names count. The views point into the head.
 class connection_options {
   public:
     explicit connection_options(const field_list& fields);
@@ -34,7 +36,8 @@ class connection_options {
 struct client_facts {
     std::string_view address;     ///< "203.0.113.7" or "2001:db8::1"; empty for a unix socket
     std::string_view local_port;  ///< the port that the client connected to; empty for a unix socket
-    bool trust_forwarded = false; ///< append to what the client sent instead of replacing it
+    bool trust_forwarded = false; ///< append to what the client sent instead of replacing it, and keep
+                                  ///< X-Real-IP and the like, which are removed otherwise
 };
 
 /// Appends the request's head as it goes to the upstream to `out`, start line to empty line:

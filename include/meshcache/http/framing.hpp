@@ -25,7 +25,7 @@ enum class framing_error : std::uint8_t {
     length_and_transfer_encoding,
     transfer_encoding_not_chunked, ///< anything but one single `chunked`
     transfer_encoding_in_http10,
-    bad_content_length, ///< not 1*DIGIT, a list, or beyond 2^63-1
+    bad_content_length, ///< not 1*DIGIT, a list, with leading zeros, or beyond 2^63-1
     repeated_content_length,
     host_missing, ///< HTTP/1.1 without Host
     host_repeated,
@@ -35,6 +35,8 @@ enum class framing_error : std::uint8_t {
 std::string_view describe(framing_error e) noexcept;
 
 /// The framing of a request's content, or why it is refused (400 and close). `out` is set on success.
+/// Fields that look like framing fields to a gateway (`Content_Length`) are refused too. Host is not looked
+/// at.
 framing_error request_framing(const request_head& head, body_framing& out) noexcept;
 
 /// The framing of a response to a request with method `request_method`. 1xx, 204, 304 and answers to
@@ -45,7 +47,8 @@ framing_error response_framing(const response_head& head, method request_method,
 /// the options of Connection.
 bool keeps_alive(int minor, const field_list& fields) noexcept;
 
-/// Exactly one Host in HTTP/1.1, at most one in 1.0, and its value a valid `host[:port]`.
+/// Exactly one Host in HTTP/1.1, at most one in 1.0, and its value a valid `host[:port]`: a name, an
+/// IPv4 or a bracketed IPv6 address; no userinfo, no percent-encoding, no empty value, no empty port.
 framing_error check_host(const request_head& head) noexcept;
 
 } // namespace meshcache::http

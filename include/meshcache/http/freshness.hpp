@@ -25,10 +25,12 @@ struct lifetime {
     wall_time stale_until;
     wall_time error_until;
     bool explicit_lifetime = false; ///< s-maxage, max-age or Expires said so
-    bool must_revalidate =
-        false; ///< never served stale: must-revalidate, proxy-revalidate, s-maxage, no-cache
+    /// must-revalidate, proxy-revalidate, s-maxage or no-cache: never served stale on a client's or the
+    /// operator's word. Only s-maxage leaves the windows that the response itself names.
+    bool must_revalidate = false;
 };
 
+/// A response without any lifetime has no stale windows either; no-cache makes it stale on arrival.
 /// `request_time` is when the request was sent, `response_time` when the head had been received.
 lifetime compute_lifetime(const response_head& head, const response_directives& cc, wall_time request_time,
                           wall_time response_time, const cache_policy& policy);
