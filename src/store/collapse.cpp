@@ -115,10 +115,8 @@ std::size_t collapse::fills() const {
 
 fetcher_guard::~fetcher_guard() {
     if (!fill_) return;
-    const auto state = fill_->state();
-    if (state != fill_state::waiting && state != fill_state::streaming) return;
     table_->leave(*fill_);
-    fill_->fail(error_);
+    fill_->fail(error_); // does nothing if it had ended
 }
 
 } // namespace meshcache::store

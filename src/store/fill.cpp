@@ -98,7 +98,7 @@ void fill::end(fill_state state, wakes& out) {
 
 void fill::set_fetcher(std::shared_ptr<fill_waiter> fetcher) {
     const scoped_lock lock(mutex_);
-    fetcher_.swap(fetcher); // the old one is destroyed with the argument, after the lock
+    if (!ended()) fetcher_.swap(fetcher); // the old one is destroyed with the argument, after the lock
 }
 
 void fill::start_stream(std::shared_ptr<const streamed_head> head) {
@@ -189,7 +189,7 @@ std::size_t fill::cut_laggards() {
         }
         drop_passed();
     }
-    if (cut != 0) fetcher_waits_ = false;
+    if (room()) fetcher_waits_ = false;
     return cut;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// The ghost queue of S3-FIFO: which keys left the small queue lately, by 32 bits of their hash, first in,
-// first out. Twelve bytes a key: entries stand in the order of their arrival in chunks that are
+// The ghost queue of S3-FIFO: which keys were evicted lately, by 32 bits of their hash, first in,
+// first out. Ten bytes a key: entries stand in the order of their arrival in chunks that are
 // allocated in front and given back behind, so that an entry needs no link but its bucket's.
 //
 // Not thread-safe. A false match costs nothing but a place in the wrong queue.
@@ -20,7 +20,7 @@ class ghosts {
   public:
     /// Never holds more than `max_entries`, whatever push() is told.
     explicit ghosts(std::size_t max_entries)
-        : directory_(std::bit_ceil(max_entries / chunk_entries + 2)), index_(max_entries),
+        : directory_(std::bit_ceil(max_entries / chunk_entries + 2)), index_(max_entries, 2),
           max_entries_(max_entries) {}
 
     /// Entries in the queue, those taken out in the middle included.

@@ -24,9 +24,9 @@ class link_index {
   public:
     static constexpr std::size_t segment_buckets = 512;
 
-    /// Keeps about one node a bucket up to `max_nodes`; beyond, chains grow instead.
-    explicit link_index(std::size_t max_nodes)
-        : directory_(std::max<std::size_t>(1, (max_nodes + segment_buckets - 1) / segment_buckets)) {
+    /// Keeps about `load` nodes a bucket up to `max_nodes`; beyond, chains grow instead.
+    explicit link_index(std::size_t max_nodes, std::size_t load = 1)
+        : directory_(max_nodes / load / segment_buckets + 1), load_(load) {
         add_segment();
         buckets_ = segment_buckets;
     }
@@ -37,7 +37,7 @@ class link_index {
     }
     /// At most how many bytes `n` further inserts add.
     std::size_t growth(std::size_t n) const noexcept {
-        if (size_ + n <= buckets_) return 0;
+        if (size_ + n <= buckets_ * load_) return 0;
         const auto buckets = std::min(buckets_ + n, directory_.size() * segment_buckets);
         return ((buckets + segment_buckets - 1) / segment_buckets - segments_) * segment_bytes;
     }
@@ -55,7 +55,7 @@ class link_index {
         std::uint32_t& head = bucket(nodes.address(id));
         nodes.chain(id) = head;
         head = id;
-        if (++size_ > buckets_) split(nodes);
+        if (++size_ > buckets_ * load_) split(nodes);
     }
 
     /// `id` must be in the index.
@@ -103,6 +103,7 @@ class link_index {
     }
 
     std::vector<segment> directory_;
+    std::size_t load_;
     std::size_t segments_ = 0;
     std::size_t buckets_ = 0;
     std::size_t size_ = 0;

@@ -21,14 +21,14 @@ class node_slab {
         std::uint32_t prev = no_slot;
         std::uint32_t next = no_slot;
         std::uint32_t chain = no_slot;
-        std::uint32_t tag : 28 = 0; ///< low bits of the hash: the place in the index, and a quick comparison
-        std::uint32_t uses : 2 = 0;
+        std::uint32_t tag : 27 = 0; ///< low bits of the hash: the place in the index, and a quick comparison
+        std::uint32_t uses : 3 = 0;
         std::uint32_t in_main : 1 = 0;
     };
     static_assert(sizeof(node) == 32);
 
     static constexpr std::uint32_t tag_of(std::uint64_t hash) noexcept {
-        return static_cast<std::uint32_t>(hash & 0x0fff'ffff);
+        return static_cast<std::uint32_t>(hash & 0x07ff'ffff);
     }
 
     explicit node_slab(std::size_t max_nodes) : directory_(max_nodes / chunk_nodes + 1) {}

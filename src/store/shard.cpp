@@ -10,9 +10,9 @@ namespace {
 /// No stored response is charged less.
 constexpr std::size_t smallest_charge = malloc_charge(sizeof(stored_response) + 16);
 
-/// About a 64th of the memory, for 4096 floors at most.
+/// About a 128th of the memory, for 4096 floors at most.
 std::size_t floors_for(std::size_t limit) noexcept {
-    const std::size_t fit = limit / 64 / floor_table::bytes_per_floor();
+    const std::size_t fit = limit / 128 / floor_table::bytes_per_floor();
     return std::bit_floor(std::clamp<std::size_t>(fit, 16, 4096));
 }
 
@@ -29,8 +29,9 @@ std::size_t shard::bytes() const noexcept { return fixed_ + t_.bytes() + t_.orde
 
 std::uint32_t shard::find(http::key_view key) noexcept {
     const auto tag = node_slab::tag_of(key.hash);
+    const node_slab& nodes = t_.nodes;
     return t_.index.find(t_.nodes, tag, [&](std::uint32_t id) {
-        const auto& n = std::as_const(t_.nodes)[id];
+        const auto& n = nodes[id];
         return n.tag == tag && n.response->hash() == key.hash && n.response->key() == key.bytes;
     });
 }
@@ -56,12 +57,12 @@ bool shard::make_room(std::size_t need, dropped& out) {
     boost::container::small_vector<std::uint32_t, 8> leaving;
     while (bytes() + need + t_.recent.growth(leaving.size()) > limit_) {
         const auto victim = t_.order.evict(t_.nodes, limit_ - fixed_ - t_.bytes());
-        if (victim.id == no_slot) return false;
-        auto& n = t_.nodes[victim.id];
-        if (victim.remember) leaving.push_back(print_of(n.response->hash()));
-        t_.index.remove(t_.nodes, victim.id);
-        out.push_back(std::move(n.response));
-        t_.nodes.give(victim.id);
+        if (victim == no_slot) return false;
+        auto& response = t_.nodes[victim].response;
+        leaving.push_back(print_of(response->hash()));
+        t_.index.remove(t_.nodes, victim);
+        out.push_back(std::move(response));
+        t_.nodes.give(victim);
         ++evicted_;
     }
     for (const auto print : leaving) t_.recent.push(print, t_.order.ghost_capacity());
@@ -86,8 +87,7 @@ insert_outcome shard::insert(response_ptr response, const version& begun) {
         return {too_large};
     }
 
-    const auto evicted_before = evicted_;
-    const auto evicted = [&] { return static_cast<std::size_t>(evicted_ - evicted_before); };
+    const auto before_eviction = evicted_;
     if (id != no_slot) {
         auto& held = t_.nodes[id].response;
         const std::size_t before = held->charge();
@@ -103,23 +103,23 @@ insert_outcome shard::insert(response_ptr response, const version& begun) {
         if (!make_room(charge, out)) {
             t_.index.remove(t_.nodes, id);
             t_.nodes.give(id);
-            return {too_large, evicted()};
+            return {too_large, static_cast<std::size_t>(evicted_ - before_eviction)};
         }
         held = std::move(response);
         t_.order.link(t_.nodes, id);
-        return {replaced, evicted()};
+        return {replaced, static_cast<std::size_t>(evicted_ - before_eviction)};
     }
 
     const bool seen_lately = t_.recent.take(print_of(key.hash));
     if (!make_room(charge + t_.nodes.growth() + t_.index.growth(1), out) || !t_.nodes.available())
-        return {too_large, evicted()};
+        return {too_large, static_cast<std::size_t>(evicted_ - before_eviction)};
     id = t_.nodes.take();
     auto& n = t_.nodes[id];
     n.response = std::move(response);
     n.tag = node_slab::tag_of(key.hash);
     t_.index.insert(t_.nodes, id);
     t_.order.push(t_.nodes, id, seen_lately);
-    return {stored, evicted()};
+    return {stored, static_cast<std::size_t>(evicted_ - before_eviction)};
 }
 
 bool shard::raise_floor(http::key_view key, const version& floor) {

@@ -50,7 +50,7 @@ class alignas(64) shard {
 
     /// All that clear() replaces.
     struct tables {
-        explicit tables(std::size_t max_nodes) : nodes(max_nodes), index(max_nodes), recent(max_nodes) {}
+        explicit tables(std::size_t max_nodes) : nodes(max_nodes), index(max_nodes), recent(2 * max_nodes) {}
         std::size_t bytes() const noexcept { return nodes.bytes() + index.bytes() + recent.bytes(); }
         node_slab nodes;
         link_index index;
