@@ -1,0 +1,169 @@
+// The admin port: liveness, readiness, metrics and statistics.
+#include "support/catch.hpp"
+#include "support/proxy.hpp"
+
+#include <map>
+#include <regex>
+#include <set>
+#include <sstream>
+
+using namespace meshcache::test;
+
+namespace {
+
+void say_ok(turn& t) { t.ok("ok"); }
+
+/// Samples of a Prometheus text page by `name{labels}`; every line must be one of the format's.
+std::map<std::string, double> parse_metrics(const std::string& page) {
+    static const std::regex comment(
+        R"(# (HELP [a-zA-Z_:][a-zA-Z0-9_:]* .+|TYPE [a-zA-Z_:][a-zA-Z0-9_:]* (counter|gauge|histogram|summary|untyped)))");
+    static const std::regex sample(
+        R"(([a-zA-Z_:][a-zA-Z0-9_:]*(\{([a-zA-Z_][a-zA-Z0-9_]*="[^"]*",?)*\})?) ([-+0-9.eE]+|NaN|[+-]?Inf))");
+    std::map<std::string, double> samples;
+    std::set<std::string> types;
+    std::istringstream in(page);
+    for (std::string line; std::getline(in, line);) {
+        if (line.empty()) continue;
+        INFO(line);
+        std::smatch match;
+        if (line.starts_with('#')) {
+            CHECK(std::regex_match(line, comment));
+            if (line.starts_with("# TYPE")) CHECK(types.insert(line.substr(7, line.find(' ', 7) - 7)).second);
+            continue;
+        }
+        REQUIRE(std::regex_match(line, match, sample));
+        CHECK(samples.emplace(match[1].str(), std::stod(match[4].str())).second);
+    }
+    return samples;
+}
+
+} // namespace
+
+TEST_CASE("liveness and readiness are 200 for a proxy that runs") {
+    scripted_upstream upstream(say_ok);
+    proxy p(upstream);
+    for (const char* path : {"/healthz", "/readyz"}) {
+        const response r = p.ask_admin(path);
+        INFO(r.summary());
+        CHECK(r.status == 200);
+        CHECK(r.complete);
+    }
+}
+
+TEST_CASE("readiness does not hang on the upstream") {
+    proxy p(unused_port().to_string());
+    CHECK(p.ask_admin("/healthz").status == 200);
+    CHECK(p.ask_admin("/readyz").status == 200);
+}
+
+TEST_CASE("metrics are a Prometheus page whose counters follow what happens") {
+    scripted_upstream upstream([](turn& t) { t.ok("ok", t.target() == "/no" ? "no-store" : "max-age=60"); });
+    proxy p(upstream);
+    client c = p.connect();
+    c.get("/x");
+    c.get("/x");
+    c.get("/x");
+    c.get("/no");
+    c.ask("POST", "/y");
+    client bad = p.connect();
+    bad.send("GET / HTTP/1.1\r\n\r\n");
+    CHECK(bad.read().status == 400);
+    const response page = p.ask_admin("/metrics");
+    CHECK(page.status == 200);
+    CHECK(page.field("content-type").starts_with("text/plain"));
+    const auto samples = parse_metrics(page.body);
+    const auto value = [&](const char* name) {
+        INFO(name);
+        const auto at = samples.find(name);
+        REQUIRE(at != samples.end());
+        return at->second;
+    };
+    CHECK(value("meshcache_requests_total{cache=\"hit\"}") == 2);
+    CHECK(value("meshcache_requests_total{cache=\"uri-miss\"}") == 2);
+    CHECK(value("meshcache_requests_total{cache=\"method\"}") == 1);
+    CHECK(value("meshcache_requests_malformed_total") == 1);
+    CHECK(value("meshcache_responses_total{code=\"2xx\"}") == 5);
+    CHECK(value("meshcache_responses_total{code=\"4xx\"}") == 1);
+    CHECK(value("meshcache_connections_accepted_total") == 2);
+    CHECK(value("meshcache_upstream_requests_total") == 3);
+    CHECK(value("meshcache_stored_total") == 1);
+    CHECK(value("meshcache_client_received_bytes_total") > 100);
+    CHECK(value("meshcache_client_sent_bytes_total") > 100);
+}
+
+TEST_CASE("statistics are JSON with the fields that are promised") {
+    scripted_upstream upstream(say_ok);
+    proxy p(upstream, {"--memory", "64MiB"});
+    client c = p.connect();
+    c.get("/x");
+    c.get("/x");
+    const response r = p.ask_admin("/stats");
+    CHECK(r.field("content-type").starts_with("application/json"));
+    const auto stats = nlohmann::json::parse(r.body);
+    for (const char* name : {"hits", "misses", "collapsed", "stored", "evicted", "bytes", "bytes_limit",
+                             "objects", "queue_depth", "queue_bytes", "batches", "redis_state",
+                             "log_position", "propagation_ms", "replica_id", "connections", "fills"}) {
+        INFO(name);
+        CHECK(stats.contains(name));
+    }
+    CHECK(stats.at("hits") == 1);
+    CHECK(stats.at("misses") == 1);
+    CHECK(stats.at("stored") == 1);
+    CHECK(stats.at("objects") == 1);
+    CHECK(stats.at("bytes_limit") == (64 << 20));
+    CHECK(stats.at("connections") == 1);
+    CHECK(stats.at("fills") == 0);
+    CHECK(stats.at("propagation_ms").is_object());
+    CHECK(stats.at("redis_state").is_string());
+}
+
+TEST_CASE("replicas have different ids") {
+    scripted_upstream upstream(say_ok);
+    proxy a(upstream), b(upstream);
+    CHECK(a.stats().at("replica_id") != b.stats().at("replica_id"));
+}
+
+TEST_CASE("with --admin-token everything but the probes needs it") {
+    scripted_upstream upstream(say_ok);
+    proxy p(upstream, {"--admin-token", "s3cret-token"});
+    for (const char* path : {"/healthz", "/readyz"}) CHECK(p.ask_admin(path).status == 200);
+    for (const char* path : {"/metrics", "/stats"}) {
+        INFO(path);
+        CHECK(p.ask_admin(path).status == 401);
+        CHECK(p.ask_admin(path).top.fields.has("www-authenticate"));
+        CHECK(p.ask_admin(path, "Authorization: Bearer wrong\r\n").status == 401);
+        CHECK(p.ask_admin(path, "Authorization: Bearer s3cret-toke\r\n").status == 401);
+        CHECK(p.ask_admin(path, "Authorization: Basic s3cret-token\r\n").status == 401);
+        CHECK(p.ask_admin(path, "Authorization: Bearer s3cret-token\r\n").status == 200);
+    }
+    CHECK(p.log().find("s3cret-token") == std::string::npos);
+}
+
+TEST_CASE("the admin port refuses what it does not know, and survives nonsense") {
+    scripted_upstream upstream(say_ok);
+    proxy p(upstream);
+    CHECK(p.ask_admin("/nothing").status == 404);
+    {
+        client c(p.admin());
+        CHECK(c.ask("POST", "/metrics").status == 405);
+    }
+    for (const std::string& bytes : {std::string("nonsense\r\n\r\n"), std::string(1 << 20, 'x'),
+                                     std::string("GET /stats HTTP/1.1\r\nContent-Length: x\r\n\r\n"),
+                                     std::string("\x16\x03\x01\x02\x00", 5)}) {
+        client c(p.admin());
+        c.send(bytes);
+        c.raw().finish();
+        while (c.raw().fill()) {
+        }
+        CHECK(c.raw().buffer().size() < 10'000);
+    }
+    CHECK(p.ask_admin("/healthz").status == 200);
+    CHECK(upstream.requests() == 0); // nothing of it is for the application
+}
+
+TEST_CASE("many probes on one kept connection are answered") {
+    scripted_upstream upstream(say_ok);
+    proxy p(upstream);
+    client c(p.admin());
+    for (int i = 0; i < 20; ++i) CHECK(c.get("/healthz").status == 200);
+}
