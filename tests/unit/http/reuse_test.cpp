@@ -1,0 +1,123 @@
+#include "support.hpp"
+#include "support/catch.hpp"
+
+#include <meshcache/http/reuse.hpp>
+
+#include <limits>
+#include <string>
+#include <string_view>
+#include <vector>
+
+using namespace meshcache;
+using namespace meshcache::http;
+using test::at;
+
+namespace {
+
+/// Received at second 1000 with age 5, fresh until 1100, then 20 seconds to revalidate and 50 for errors.
+lifetime stored() {
+    lifetime life;
+    life.initial_age = seconds{5};
+    life.response_time = at(1000);
+    life.fresh_until = at(1100);
+    life.stale_until = at(1120);
+    life.error_until = at(1150);
+    return life;
+}
+
+const char* name(reuse r) {
+    switch (r) {
+    case reuse::fresh:
+        return "fresh";
+    case reuse::stale_revalidate:
+        return "stale_revalidate";
+    case reuse::stale:
+        return "stale";
+    case reuse::request_refuses:
+        return "request_refuses";
+    }
+    return "?";
+}
+
+} // namespace
+
+TEST_CASE("a stored response is reused while it and the request allow") {
+    struct row {
+        std::string cache_control;
+        std::int64_t now;
+        reuse expected;
+    };
+    const std::vector<row> rows = {
+        {"", 1000, reuse::fresh},
+        {"", 1099, reuse::fresh},
+        {"", 1100, reuse::stale_revalidate},
+        {"", 1119, reuse::stale_revalidate},
+        {"", 1120, reuse::stale},
+        {"", 9999, reuse::stale},
+        {"", 0, reuse::fresh}, // a clock that went back
+        {"no-cache", 1000, reuse::request_refuses},
+        {"no-store", 1000, reuse::fresh},
+        {"only-if-cached", 1000, reuse::fresh},
+        {"max-age=5", 1000, reuse::fresh},
+        {"max-age=4", 1000, reuse::request_refuses},
+        {"max-age=15", 1010, reuse::fresh},
+        {"max-age=15", 1011, reuse::request_refuses},
+        {"max-age=0", 1000, reuse::request_refuses},
+        {"max-age=500", 1110, reuse::stale},
+        {"max-age=500, max-stale=10", 1110, reuse::stale_revalidate},
+        {"max-age=500, max-stale=9", 1110, reuse::stale},
+        {"max-age=50, max-stale=100", 1110, reuse::request_refuses},
+        {"min-fresh=100", 1000, reuse::fresh},
+        {"min-fresh=101", 1000, reuse::request_refuses},
+        {"min-fresh=1", 1110, reuse::request_refuses},
+        {"min-fresh=0", 1110, reuse::request_refuses},
+        {"max-stale=30", 1130, reuse::stale_revalidate},
+        {"max-stale=29", 1130, reuse::stale},
+        {"max-stale", 99999, reuse::stale_revalidate},
+        {"max-stale=5", 1119, reuse::stale_revalidate}, // within the response's own window
+    };
+    for (const row& r : rows) {
+        INFO(r.cache_control << " at " << r.now);
+        const test::request request(test::get("Cache-Control: " + r.cache_control + "\r\n"));
+        const request_directives d = read_request_directives(request.head.fields);
+        CHECK(std::string(name(decide_reuse(stored(), d, at(r.now)))) == name(r.expected));
+    }
+}
+
+TEST_CASE("max-stale gives way to must-revalidate, the response's own window does not") {
+    lifetime life = stored();
+    life.must_revalidate = true;
+    request_directives any;
+    any.max_stale = seconds::max();
+    CHECK(decide_reuse(life, any, at(1130)) == reuse::stale);
+    CHECK(decide_reuse(life, any, at(1110)) == reuse::stale_revalidate);
+    life.stale_until = life.fresh_until;
+    CHECK(decide_reuse(life, any, at(1110)) == reuse::stale);
+}
+
+TEST_CASE("milliseconds count") {
+    const lifetime life = stored();
+    const request_directives none;
+    CHECK(decide_reuse(life, none, at(1100) - milliseconds{1}) == reuse::fresh);
+    CHECK(decide_reuse(life, none, at(1100)) == reuse::stale_revalidate);
+    CHECK(freshness_left(life, at(1100) - milliseconds{1}) == seconds{0});
+    CHECK(freshness_left(life, at(1100)) == seconds{0});
+    CHECK(freshness_left(life, at(1100) + milliseconds{1}) == seconds{-1});
+}
+
+TEST_CASE("errors are covered for their own window") {
+    const lifetime life = stored();
+    CHECK(usable_on_error(life, at(1000)));
+    CHECK(usable_on_error(life, at(1149)));
+    CHECK_FALSE(usable_on_error(life, at(1150)));
+}
+
+TEST_CASE("age and freshness left are whole seconds") {
+    const lifetime life = stored();
+    CHECK(current_age(life, at(1000)) == seconds{5});
+    CHECK(current_age(life, at(1000) + milliseconds{999}) == seconds{5});
+    CHECK(current_age(life, at(1001)) == seconds{6});
+    CHECK(current_age(life, at(0)) == seconds{0});
+    CHECK(freshness_left(life, at(1040)) == seconds{60});
+    CHECK(freshness_left(life, at(1160)) == seconds{-60});
+}

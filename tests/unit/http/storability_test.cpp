@@ -1,0 +1,203 @@
+#include "support.hpp"
+#include "support/catch.hpp"
+
+#include <meshcache/http/grammar.hpp>
+#include <meshcache/http/storability.hpp>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+using namespace meshcache;
+using namespace meshcache::http;
+using test::at;
+using test::shown;
+
+namespace {
+
+const wall_time now = at(784111777);
+
+store_refusal judge(const std::string& request_text, const std::string& response_text,
+                    const cache_policy& policy = {}) {
+    const test::request request(request_text);
+    const test::response response(response_text);
+    const response_directives cc = read_response_directives(response.head.fields);
+    const lifetime life = compute_lifetime(response.head, cc, now, now, policy);
+    return may_store(request.head, read_request_directives(request.head.fields), response.head, cc, life, now,
+                     policy);
+}
+
+const std::string plain = test::get("");
+const std::string fresh = "Cache-Control: max-age=60\r\n";
+
+std::string status(const char* code, const std::string& lines = fresh) {
+    return "HTTP/1.1 " + std::string(code) + " x\r\n" + lines + "\r\n";
+}
+
+} // namespace
+
+TEST_CASE("what the response says of itself decides whether it is stored") {
+    struct row {
+        std::string lines;
+        store_refusal expected;
+    };
+    const std::string modified = "Last-Modified: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
+    const std::vector<row> rows = {
+        {fresh, store_refusal::none},
+        {"Cache-Control: s-maxage=60\r\n", store_refusal::none},
+        {"Expires: Fri, 31 Dec 9999 23:59:59 GMT\r\n", store_refusal::none},
+        {modified, store_refusal::none},
+        {fresh + "Vary: Accept-Encoding\r\n", store_refusal::none},
+        {"Cache-Control: max-age=0, stale-while-revalidate=60\r\n", store_refusal::none},
+        {"Cache-Control: max-age=0, stale-if-error=60\r\n", store_refusal::none},
+        {"Cache-Control: max-age=60, no-store\r\n", store_refusal::no_store},
+        {"Cache-Control: max-age=60, no-store=1\r\n", store_refusal::no_store},
+        {"Cache-Control: max-age=60, no-store, must-understand\r\n", store_refusal::none},
+        {"Cache-Control: max-age=60, private\r\n", store_refusal::is_private},
+        {"Cache-Control: max-age=60, private=\"x\"\r\n", store_refusal::is_private},
+        {"Cache-Control: max-age=60, public, private\r\n", store_refusal::is_private},
+        {"Cache-Control: no-cache\r\nETag: \"x\"\r\n", store_refusal::already_stale},
+        {"Cache-Control: max-age=60, no-cache\r\n", store_refusal::already_stale},
+        {"Cache-Control: max-age=60, no-cache=\"x\"\r\n", store_refusal::already_stale},
+        {"Cache-Control: max-age=0\r\nETag: \"x\"\r\n", store_refusal::already_stale},
+        {"Cache-Control: max-age=-1\r\n", store_refusal::already_stale},
+        {"Cache-Control: max-age=60\r\nAge: 60\r\n", store_refusal::already_stale},
+        {"Expires: 0\r\n", store_refusal::already_stale},
+        {"", store_refusal::no_lifetime},
+        {"ETag: \"x\"\r\n", store_refusal::no_lifetime},
+        {"Cache-Control: public\r\n", store_refusal::no_lifetime},
+        {"Cache-Control: stale-while-revalidate=60\r\n", store_refusal::no_lifetime},
+        {fresh + "Set-Cookie: a=b\r\n", store_refusal::set_cookie},
+        {modified + "Set-Cookie: a=b\r\n", store_refusal::set_cookie},
+        {fresh + "Vary: *\r\n", store_refusal::vary_star},
+        {fresh + "Vary: Accept, *\r\n", store_refusal::vary_star},
+        {fresh + "Vary: X-Forwarded-For\r\n", store_refusal::vary_star},
+        {fresh + "Content-Range: bytes 0-1/2\r\n", store_refusal::partial},
+        {"Cache-Control: no-store\r\nMeshcache-Cache-Control: max-age=60\r\n", store_refusal::none},
+        {fresh + "Meshcache-Cache-Control: no-store\r\n", store_refusal::no_store},
+        {fresh + "CDN-Cache-Control: private\r\n", store_refusal::is_private},
+    };
+    for (const row& r : rows) {
+        INFO(shown(r.lines));
+        CHECK(describe(judge(plain, test::ok(r.lines))) == describe(r.expected));
+    }
+}
+
+TEST_CASE("what the request says decides whether its answer is stored") {
+    struct row {
+        std::string request;
+        std::string lines;
+        store_refusal expected;
+    };
+    const std::string authorized = test::get("Authorization: x\r\n");
+    const std::vector<row> rows = {
+        {plain, fresh, store_refusal::none},
+        {"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", fresh, store_refusal::method},
+        {"POST / HTTP/1.1\r\nHost: a\r\n\r\n", fresh, store_refusal::method},
+        {"QUERY / HTTP/1.1\r\nHost: a\r\n\r\n", fresh, store_refusal::method},
+        {"get / HTTP/1.1\r\nHost: a\r\n\r\n", fresh, store_refusal::method},
+        {test::get("Cache-Control: no-store\r\n"), fresh, store_refusal::request_no_store},
+        {test::get("Cache-Control: no-cache\r\n"), fresh, store_refusal::none},
+        {test::get("Range: bytes=0-1\r\n"), fresh, store_refusal::request_range},
+        {test::get("Content-Length: 3\r\n"), fresh, store_refusal::request_body},
+        {test::get("Content-Length: 0\r\n"), fresh, store_refusal::none},
+        {test::get("Transfer-Encoding: chunked\r\n"), fresh, store_refusal::request_body},
+        {test::get("Connection: Upgrade\r\nUpgrade: x\r\n"), fresh, store_refusal::upgrade},
+        {test::get("Upgrade: x\r\n"), fresh, store_refusal::none},
+        {authorized, fresh, store_refusal::request_authorization},
+        {authorized, "Cache-Control: max-age=60, public\r\n", store_refusal::none},
+        {authorized, "Cache-Control: s-maxage=60\r\n", store_refusal::none},
+        {authorized, "Cache-Control: max-age=60, must-revalidate\r\n", store_refusal::none},
+        {authorized, "Cache-Control: max-age=60, proxy-revalidate\r\n", store_refusal::request_authorization},
+        {authorized, "Cache-Control: max-age=60, public=1\r\n", store_refusal::request_authorization},
+    };
+    for (const row& r : rows) {
+        INFO(shown(r.request) << ' ' << shown(r.lines));
+        CHECK(describe(judge(r.request, test::ok(r.lines))) == describe(r.expected));
+    }
+}
+
+TEST_CASE("statuses are stored when they are final and whole") {
+    for (const char* code :
+         {"200", "203", "204", "301", "302", "404", "410", "418", "500", "503", "299", "599"}) {
+        INFO(code);
+        CHECK(judge(plain, status(code)) == store_refusal::none);
+    }
+    for (const char* code : {"100", "103", "199", "304", "600", "999"}) {
+        INFO(code);
+        CHECK(judge(plain, status(code)) == store_refusal::status);
+    }
+    CHECK(judge(plain, status("101")) == store_refusal::upgrade);
+    CHECK(judge(plain, status("206")) == store_refusal::partial);
+}
+
+TEST_CASE("errors that a client can provoke are stored only when they say so") {
+    const std::string modified = "Last-Modified: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
+    for (const char* code :
+         {"400", "403", "412", "413", "414", "416", "417", "426", "431", "500", "501", "502", "503"}) {
+        INFO(code);
+        CHECK(judge(plain, status(code, modified)) == store_refusal::no_lifetime);
+        CHECK(judge(plain, status(code, modified + "Cache-Control: public\r\n")) ==
+              store_refusal::no_lifetime);
+        CHECK(judge(plain, status(code)) == store_refusal::none);
+    }
+    CHECK(judge(plain, status("404", modified)) == store_refusal::none);
+}
+
+TEST_CASE("must-understand stores only statuses that are known") {
+    const std::string lines = "Cache-Control: max-age=60, must-understand, no-store\r\n";
+    CHECK(judge(plain, status("200", lines)) == store_refusal::none);
+    CHECK(judge(plain, status("299", lines)) == store_refusal::status);
+}
+
+TEST_CASE("a rule may permit Set-Cookie, and nothing else with it") {
+    cache_policy policy;
+    policy.store_set_cookie = true;
+    CHECK(judge(plain, test::ok(fresh + "Set-Cookie: a\r\n"), policy) == store_refusal::none);
+    CHECK(judge(plain, test::ok("Cache-Control: private, max-age=9\r\nSet-Cookie: a\r\n"), policy) ==
+          store_refusal::is_private);
+}
+
+TEST_CASE("the operator's windows do not make storable what has no lifetime") {
+    cache_policy policy;
+    policy.default_stale_while_revalidate = seconds{60};
+    policy.default_stale_if_error = seconds{60};
+    CHECK(judge(plain, test::ok(""), policy) == store_refusal::no_lifetime);
+    CHECK(judge(plain, test::ok("Cache-Control: no-cache\r\n"), policy) == store_refusal::already_stale);
+    CHECK(judge(plain, test::ok("Cache-Control: max-age=0\r\n"), policy) == store_refusal::none);
+}
+
+TEST_CASE("a request goes past the cache when it can neither be answered from it nor fill it") {
+    struct row {
+        std::string request;
+        store_refusal expected;
+    };
+    const std::vector<row> rows = {
+        {plain, store_refusal::none},
+        {"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", store_refusal::none},
+        {test::get("Range: bytes=0-1\r\n"), store_refusal::none},
+        {test::get("Authorization: x\r\n"), store_refusal::none},
+        {test::get("Cache-Control: no-store\r\n"), store_refusal::none},
+        {test::get("Content-Length: 0\r\n"), store_refusal::none},
+        {test::get("Content-Length: 1\r\n"), store_refusal::request_body},
+        {test::get("Transfer-Encoding: chunked\r\n"), store_refusal::request_body},
+        {test::get("Connection: x, upgrade\r\nUpgrade: websocket\r\n"), store_refusal::upgrade},
+        {"PUT / HTTP/1.1\r\nHost: a\r\n\r\n", store_refusal::method},
+        {"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", store_refusal::method},
+    };
+    for (const row& r : rows) {
+        INFO(shown(r.request));
+        const test::request request(r.request);
+        body_framing framing;
+        REQUIRE(request_framing(request.head, framing) == framing_error::none);
+        CHECK(describe(request_may_use_cache(request.head, framing)) == describe(r.expected));
+    }
+}
+
+TEST_CASE("every refusal has its words") {
+    for (unsigned i = 0; i <= static_cast<unsigned>(store_refusal::upgrade); ++i) {
+        const std::string_view words = describe(static_cast<store_refusal>(i));
+        CHECK(is_token(words));
+        CHECK(words != "unknown");
+    }
+}
