@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Which Debian packages meshcache needs, said once: `packages.sh PURPOSE...` prints the names, one a line.
 #   build     to compile it
-#   run       to use the demonstration
-#   test      to run the tests
+#   test      to configure the tests, to run them, and for the demonstration
 #   fuzz      to build and run the fuzz targets (clang)
 # The names differ between Debian 12 and 13; VERSION_CODENAME decides.
 set -euo pipefail
@@ -19,13 +18,12 @@ packages_for() {
         build)
             printf '%s\n' build-essential cmake ninja-build ccache pkg-config "$boost" libhiredis-dev \
                 libspdlog-dev libfmt-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev \
-                prometheus-cpp-dev libxxhash-dev libssl-dev catch2
+                prometheus-cpp-dev libxxhash-dev libssl-dev
             ;;
-        run) printf '%s\n' redis-server redis-tools curl ;;
-        test) printf '%s\n' redis-server redis-tools curl openssl ;;
+        test) printf '%s\n' catch2 redis-server redis-tools curl openssl ;;
         fuzz) printf '%s\n' clang "$clang_runtime" ;;
         *)
-            echo "packages.sh: '$1' is none of build, run, test, fuzz" >&2
+            echo "packages.sh: '$1' is none of build, test, fuzz" >&2
             return 2
             ;;
     esac
