@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace spdlog {
 class logger;
@@ -32,12 +33,13 @@ struct link_settings {
     milliseconds backoff_max{5000};
     std::size_t queue_bytes = 64u << 20;
     std::size_t log_length = 100'000;
+    milliseconds max_clock_skew{250}; ///< between replicas' clocks, as floors allow for it
 };
 
 enum class link_state : std::uint8_t {
     connecting, ///< no connection yet, or lost and backing off
-    loading,    ///< connected, not yet usable: authenticating, loading scripts, catching up with the log
-    ready,      ///< commands flow and the log is followed
+    loading,    ///< authenticating, loading scripts, catching up with the log; or reconciling, when all else works
+    ready,      ///< commands flow, the log is followed, and the local store agrees with it
     draining,
     stopped,
 };
@@ -66,12 +68,16 @@ class link {
     /// its key is the one asked for.
     using lookup_handler = std::function<void(store::response_ptr response)>;
 
-    /// All references outlive the link. `counters` is used by the link's thread alone.
+    /// All references outlive the link. It makes a slab of its own in `counters`, and counts there everything that
+    /// concerns Redis, look-ups that were skipped included.
     link(link_settings settings, store::cache& local, store::hybrid_clock& versions,
          const clock_source& clock, metrics& counters, std::shared_ptr<spdlog::logger> log);
     ~link();
     link(const link&) = delete;
     link& operator=(const link&) = delete;
+
+    /// What about `settings` cannot work with this build, for the operator; empty if nothing. Before start().
+    static std::string check(const link_settings& settings);
 
     /// Starts the thread. Redis need not be there.
     void start();

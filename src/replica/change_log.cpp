@@ -1,0 +1,67 @@
+#include "change_log.hpp"
+
+#include <charconv>
+#include <system_error>
+
+namespace meshcache::replica {
+namespace {
+
+/// All of `text` as a number, or nullopt.
+std::optional<std::uint64_t> whole_number(std::string_view text, int base) noexcept {
+    std::uint64_t value = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, value, base);
+    if (error != std::errc{} || stop != end) return std::nullopt;
+    return value;
+}
+
+} // namespace
+
+std::string stream_id::to_string() const { return std::to_string(ms) + "-" + std::to_string(sequence); }
+
+std::optional<stream_id> stream_id::parse(std::string_view text) noexcept {
+    const std::size_t dash = text.find('-');
+    if (dash == std::string_view::npos) return std::nullopt;
+    const auto ms = whole_number(text.substr(0, dash), 10);
+    const auto sequence = whole_number(text.substr(dash + 1), 10);
+    if (!ms || !sequence) return std::nullopt;
+    return stream_id{*ms, *sequence};
+}
+
+std::optional<log_entry> read_entry(std::span<const std::string_view> fields, std::size_t& skipped) {
+    log_entry entry;
+    bool signed_by = false;
+    for (std::size_t i = 0; i + 1 < fields.size(); i += 2) {
+        const std::string_view name = fields[i], value = fields[i + 1];
+        if (name == "i") {
+            const auto replica = value.size() == 16 ? whole_number(value, 16) : std::nullopt;
+            if (!replica) return std::nullopt;
+            entry.replica = *replica;
+            signed_by = true;
+            continue;
+        }
+        const auto version = store::version::from_bytes(value);
+        if (name.empty() || !version) {
+            ++skipped;
+        } else if (name.front() == 'p') {
+            entry.changes.push_back({change_kind::put, name.substr(1), *version});
+        } else if (name.front() == 'k') {
+            entry.changes.push_back({change_kind::floor, name.substr(1), *version});
+        } else if (name == "a") {
+            entry.changes.push_back({change_kind::floor_all, {}, *version});
+        } else {
+            ++skipped;
+        }
+    }
+    if (!signed_by) return std::nullopt;
+    return entry;
+}
+
+std::string replica_name(std::uint64_t replica) {
+    static constexpr char hex[] = "0123456789abcdef";
+    std::string out(16, '0');
+    for (std::size_t i = 16; i-- > 0; replica >>= 4) out[i] = hex[replica & 15];
+    return out;
+}
+
+} // namespace meshcache::replica

@@ -1,0 +1,33 @@
+#pragma once
+// Names of the keys in Redis. All keys of a partition share the hash tag `{NS:P}`, so that a script may use
+// them together on a Redis Cluster. Pure; any thread.
+#include <string>
+#include <string_view>
+
+namespace meshcache::replica {
+
+/// A cache key up to this many bytes stands in the clear in the name of its record; a longer one as SHA-256.
+inline constexpr std::size_t max_clear_key = 256;
+
+class key_names {
+  public:
+    explicit key_names(std::string_view name_space, unsigned partition = 0);
+
+    /// `mc:{NS:P}:r:KEY`. Two cache keys may share a name only if SHA-256 collides; the record holds the full
+    /// key.
+    std::string record(std::string_view key) const;
+    /// The change log, a stream.
+    const std::string& log() const noexcept { return log_; }
+    /// The floors, a sorted set.
+    const std::string& floors() const noexcept { return floors_; }
+
+  private:
+    std::string record_prefix_, log_, floors_;
+};
+
+/// SHA-256 in lower-case hexadecimal.
+std::string sha256_hex(std::string_view bytes);
+/// SHA-1 in lower-case hexadecimal: how Redis names a script.
+std::string sha1_hex(std::string_view bytes);
+
+} // namespace meshcache::replica

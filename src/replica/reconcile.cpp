@@ -1,0 +1,13 @@
+#include "reconcile.hpp"
+
+namespace meshcache::replica {
+
+verdict judge(const store::version& held, const std::optional<store::version>& in_redis,
+              const std::optional<wall_time>& floor, bool floors_complete) noexcept {
+    if (in_redis && *in_redis == held) return verdict::keep;
+    if (in_redis && *in_redis > held) return verdict::refresh;
+    if (floor && held.time() <= *floor) return verdict::drop;
+    return floors_complete ? verdict::restore : verdict::drop;
+}
+
+} // namespace meshcache::replica

@@ -1,0 +1,398 @@
+// The link's interface, its thread, and the way to a connection and back. See redis_link_impl.hpp.
+#include "redis_link_impl.hpp"
+#include "scripts.hpp"
+
+#include <boost/asio/post.hpp>
+#include <spdlog/logger.h>
+#include <spdlog/sinks/null_sink.h>
+
+#include <array>
+#include <csignal>
+#include <pthread.h>
+#include <random>
+#include <utility>
+
+namespace meshcache::replica {
+
+namespace asio = boost::asio;
+
+namespace {
+
+/// Numbers for jitter. Not shared: each back-off has its own.
+random_source jitter() {
+    return [engine = std::minstd_rand(std::random_device{}())]() mutable {
+        return std::generate_canonical<double, 24>(engine);
+    };
+}
+
+std::shared_ptr<spdlog::logger> or_silence(std::shared_ptr<spdlog::logger> log) {
+    if (log) return log;
+    return std::make_shared<spdlog::logger>("redis", std::make_shared<spdlog::sinks::null_sink_mt>());
+}
+
+constexpr milliseconds first_backoff{50};
+constexpr int breaker_threshold = 5;
+
+} // namespace
+
+// ---- link
+
+link::link(link_settings settings, store::cache& local, store::hybrid_clock& versions,
+           const clock_source& clock, metrics& counters, std::shared_ptr<spdlog::logger> log)
+    : impl_(std::make_unique<impl>(std::move(settings), local, versions, clock, counters, std::move(log))) {}
+
+link::~link() = default;
+
+std::string link::check(const link_settings& settings) {
+    return redis_connection::unsupported({settings.address, settings.tls, settings.command_timeout});
+}
+
+void link::start() { impl_->start(); }
+void link::put(store::response_ptr response) { impl_->put(std::move(response)); }
+void link::invalidate(std::string_view key, const store::version& floor) { impl_->invalidate(key, floor); }
+bool link::lookup(std::string_view key, lookup_handler handler) {
+    return impl_->lookup(key, std::move(handler));
+}
+std::size_t link::drain(steady_time deadline) { return impl_->drain(deadline); }
+link_stats link::stats() const { return impl_->stats(); }
+
+// ---- any thread
+
+link::impl::impl(link_settings settings, store::cache& local, store::hybrid_clock& versions,
+                 const clock_source& clock, metrics& counters, std::shared_ptr<spdlog::logger> log)
+    : settings_(std::move(settings)), local_(local), versions_(versions), clock_(clock),
+      slab_(counters.make_slab()), log_(or_silence(std::move(log))), names_(settings_.name_space),
+      replica_(replica_name(versions.replica())), queue_(queue_limits{.bytes = settings_.queue_bytes}),
+      breaker_(breaker_threshold, backoff(first_backoff, settings_.backoff_max, jitter())),
+      fsm_(!settings_.password.empty() || settings_.database != 0,
+           backoff(first_backoff, settings_.backoff_max, jitter())),
+      write_backoff_(first_backoff, settings_.backoff_max, jitter()), last_synced_(clock.wall()) {}
+
+link::impl::~impl() {
+    if (thread_.joinable()) {
+        asio::post(io_, [this] { finish(); });
+        thread_.join();
+    }
+}
+
+void link::impl::start() {
+    thread_ = std::thread([this] { run(); });
+}
+
+void link::impl::put(store::response_ptr response) {
+    if (!response || usable_for(*response, clock_.wall()) <= milliseconds{0}) return;
+    const std::shared_ptr<const store::stored_response> kept = response;
+    const auto outcome = queue_.put(std::move(response));
+    if (outcome.wake) wake_writer();
+    if (outcome.floor_of_all) {
+        // It was under way while everything was made invalid; the local store has no floor for everything.
+        local_.raise_floor({kept->key(), kept->hash()}, *outcome.floor_of_all);
+    }
+}
+
+void link::impl::invalidate(std::string_view key, const store::version& floor) {
+    if (queue_.invalidate(local_.view(key), floor)) wake_writer();
+}
+
+bool link::impl::lookup(std::string_view key, lookup_handler handler) {
+    const steady_time now = clock_.steady();
+    bool wake = false;
+    {
+        const std::lock_guard lock(gate_mutex_);
+        if (!gate_open_ || lookups_ >= max_lookups || !breaker_.allow(now)) {
+            skipped_.fetch_add(1, std::memory_order_relaxed);
+            return false;
+        }
+        wake = inbox_.empty();
+        inbox_.push_back(std::make_shared<lookup_request>(lookup_request{
+            std::string(key), local_.hash(key), now + settings_.lookup_timeout, std::move(handler)}));
+        ++lookups_;
+    }
+    if (wake) asio::post(io_, [this] { take_lookups(); });
+    return true;
+}
+
+std::size_t link::impl::drain(steady_time deadline) {
+    if (thread_.joinable()) {
+        asio::post(io_, [this] {
+            draining_ = true;
+            fsm_.drain();
+            set_gate(false);
+            publish_state();
+            check_drained();
+        });
+        {
+            std::unique_lock lock(drain_mutex_);
+            drain_done_.wait_for(lock, deadline - clock_.steady(), [this] { return drained_; });
+        }
+        asio::post(io_, [this] { finish(); });
+        thread_.join();
+    }
+    return queue_.with([](const write_queue& q) { return q.depth(); });
+}
+
+link_stats link::impl::stats() const {
+    link_stats out;
+    out.state = state_.load();
+    out.following = following_.load();
+    {
+        const std::lock_guard lock(gate_mutex_);
+        out.breaker_open = breaker_.is_open();
+    }
+    queue_.with([&out](const write_queue& q) {
+        out.queue_depth = q.depth();
+        out.queue_bytes = q.bytes();
+    });
+    const std::lock_guard lock(stats_mutex_);
+    out.propagation = propagation_.summary();
+    out.last_error = last_error_;
+    out.log_position = shown_position_;
+    return out;
+}
+
+// ---- the link's thread
+
+void link::impl::run() {
+    // Signals are for the main thread; SIGPIPE is for nobody: older hiredis writes without MSG_NOSIGNAL.
+    sigset_t all;
+    sigfillset(&all);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}) sigdelset(&all, fault);
+    pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    pthread_setname_np(pthread_self(), "meshcache-redis");
+
+    asio::post(io_, [this] {
+        housekeeping();
+        perform(fsm_.start());
+    });
+    io_.run();
+}
+
+void link::impl::perform(link_fsm::action action) {
+    using step = link_fsm::step;
+    publish_state();
+    switch (action.what) {
+    case step::connect_command:
+        command_ = connect();
+        break;
+    case step::greet_command:
+        greet(*command_);
+        break;
+    case step::load_scripts:
+        load_scripts();
+        break;
+    case step::connect_follower:
+        follower_ = connect();
+        break;
+    case step::greet_follower:
+        greet(*follower_);
+        break;
+    case step::locate:
+        locate();
+        break;
+    case step::catch_up:
+        follow(false);
+        break;
+    case step::serve:
+        serve();
+        break;
+    case step::wait:
+        disconnect();
+        wait_timer_.expires_after(action.delay);
+        wait_timer_.async_wait([this](error_code e) {
+            if (!e) perform(fsm_.elapsed());
+        });
+        break;
+    case step::idle:
+    case step::finish:
+        break;
+    }
+}
+
+void link::impl::fail(std::string_view what, std::string_view why) {
+    if (finished_ || fsm_.current() == link_fsm::step::wait) return;
+    slab_.add(counter::redis_errors);
+    note_error(what, why);
+    perform(fsm_.failed());
+}
+
+std::unique_ptr<redis_connection> link::impl::connect() {
+    auto connection = std::make_unique<redis_connection>(
+        io_, clock_, redis_connection::target{settings_.address, settings_.tls, settings_.command_timeout});
+    connection->open(
+        [this](error_code error, const std::string& why) {
+            if (error) {
+                fail("connecting", why);
+                return;
+            }
+            slab_.add(counter::redis_connects);
+            advance();
+        },
+        [this](error_code, const std::string& why) { fail("connection lost", why); });
+    return connection;
+}
+
+void link::impl::disconnect() {
+    serving_ = false;
+    following_.store(false);
+    set_gate(false);
+    lookup_timer_.cancel();
+    write_timer_.cancel();
+    reconcile_timer_.cancel();
+    // Closing answers what was sent with null: batches go back into the queue, look-ups end.
+    if (command_) command_->close();
+    if (follower_) follower_->close();
+    command_.reset();
+    follower_.reset();
+    answer_all_lookups();
+    if (reconciling_) {
+        reconciling_ = false;
+        reconcile_wanted_ = true;
+    }
+    ++reconcile_run_;
+    waiting_refetches_.clear();
+    refetch_hashes_.clear();
+    writes_paused_ = false;
+    publish_state();
+}
+
+void link::impl::ask(redis_connection& connection, std::initializer_list<std::string_view> arguments,
+                     std::string_view what, std::function<void(const reply_view&)> then) {
+    connection.send({arguments.begin(), arguments.size()}, settings_.command_timeout,
+                    [this, what, then = std::move(then)](const reply_view* reply) {
+                        if (reply == nullptr) return;
+                        if (reply->is_error())
+                            fail(what, reply->text());
+                        else
+                            then(*reply);
+                    });
+}
+
+void link::impl::greet(redis_connection& connection) {
+    const bool select = settings_.database != 0;
+    const auto after_auth = [this, select](const reply_view&) {
+        if (!select) advance();
+    };
+    if (!settings_.password.empty()) {
+        if (settings_.user.empty())
+            ask(connection, {"AUTH", settings_.password}, "AUTH", after_auth);
+        else
+            ask(connection, {"AUTH", settings_.user, settings_.password}, "AUTH", after_auth);
+    }
+    if (select)
+        ask(connection, {"SELECT", std::to_string(settings_.database)}, "SELECT",
+            [this](const reply_view&) { advance(); });
+}
+
+void link::impl::load_scripts() {
+    ask(*command_, {"SCRIPT", "LOAD", put_script().text}, "SCRIPT LOAD", [](const reply_view&) {});
+    ask(*command_, {"SCRIPT", "LOAD", purge_script().text}, "SCRIPT LOAD",
+        [this](const reply_view&) { advance(); });
+}
+
+void link::impl::serve() {
+    serving_ = true;
+    following_.store(true);
+    batches_ = 0;
+    write_errors_ = script_losses_ = 0;
+    write_backoff_.reset();
+    {
+        const std::lock_guard lock(gate_mutex_);
+        breaker_.reset();
+    }
+    set_gate(!draining_);
+    logged_error_.clear();
+    log_->info("redis {}: connected, following the change log from {}", settings_.address.to_string(),
+               position_ ? position_->to_string() : "the start");
+    follow(true);
+    pump();
+    if (reconcile_wanted_) begin_reconciliation();
+    publish_state();
+}
+
+void link::impl::finish() {
+    if (finished_) return;
+    finished_ = true;
+    fsm_.stop();
+    disconnect();
+    wait_timer_.cancel();
+    housekeeping_timer_.cancel();
+    collect_counts();
+    state_.store(link_state::stopped);
+    work_.reset();
+    // After what closing has posted. Not left to run dry: resolving a name may take long, and is of no use
+    // any more.
+    asio::post(io_, [this] { io_.stop(); });
+}
+
+void link::impl::publish_state() {
+    const link_state s = fsm_.state();
+    state_.store(s == link_state::ready && (reconciling_ || reconcile_wanted_) ? link_state::loading : s);
+}
+
+void link::impl::set_gate(bool open) {
+    const std::lock_guard lock(gate_mutex_);
+    gate_open_ = open;
+}
+
+void link::impl::note_error(std::string_view what, std::string_view why) {
+    std::string text(what);
+    text += ": ";
+    text += why;
+    {
+        const std::lock_guard lock(stats_mutex_);
+        last_error_ = text;
+    }
+    // Once a change: an outage is one line, not one an attempt.
+    if (text == logged_error_) {
+        log_->debug("redis {}: {}", settings_.address.to_string(), text);
+        return;
+    }
+    log_->warn("redis {}: {}", settings_.address.to_string(), text);
+    logged_error_ = std::move(text);
+}
+
+void link::impl::housekeeping() {
+    if (finished_) return;
+    collect_counts();
+    check_drained();
+    floors_.expire(clock_.wall() - floor_retention);
+    if (overflowed_ && serving_ && !draining_ && !reconciling_) {
+        const bool room =
+            queue_.with([this](const write_queue& q) { return q.bytes() < settings_.queue_bytes / 2; });
+        if (room) {
+            overflowed_ = false;
+            request_reconciliation("the queue had overflowed");
+        }
+    }
+    housekeeping_timer_.expires_after(housekeeping_period);
+    housekeeping_timer_.async_wait([this](error_code e) {
+        if (!e) housekeeping();
+    });
+}
+
+void link::impl::collect_counts() {
+    const queue_counts counts = queue_.with([](write_queue& q) { return q.take_counts(); });
+    slab_.add(counter::redis_puts_coalesced, counts.coalesced);
+    slab_.add(counter::redis_puts_dropped, counts.dropped);
+    slab_.add(counter::redis_lookups_skipped, skipped_.exchange(0, std::memory_order_relaxed));
+    if (counts.overflowed && !overflowed_) {
+        overflowed_ = true;
+        log_->warn("redis {}: the write queue is full; the oldest records are dropped, to be put again later",
+                   settings_.address.to_string());
+    }
+    if (counts.merged != 0)
+        log_->warn("redis {}: too many invalidations wait; they were merged into one for everything",
+                   settings_.address.to_string());
+}
+
+void link::impl::check_drained() {
+    if (!draining_) return;
+    if (!queue_.with([](const write_queue& q) { return q.empty(); })) return;
+    {
+        const std::lock_guard lock(drain_mutex_);
+        drained_ = true;
+    }
+    drain_done_.notify_all();
+}
+
+} // namespace meshcache::replica

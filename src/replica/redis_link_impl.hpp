@@ -1,0 +1,229 @@
+#pragma once
+// The inside of the link: what its parts share. One job a file:
+//   redis_link.cpp            the interface, the thread, the way to a connection and back
+//   redis_link_writes.cpp     batches to Redis
+//   redis_link_reads.cpp      look-ups, and fetching what was replaced elsewhere
+//   redis_link_log.cpp        following the change log
+//   redis_link_reconcile.cpp  after a gap
+//
+// Members are of the link's thread alone, except where said.
+#include "breaker.hpp"
+#include "change_log.hpp"
+#include "floor_memory.hpp"
+#include "keys.hpp"
+#include "latency.hpp"
+#include "link_fsm.hpp"
+#include "redis_connection.hpp"
+#include "write_queue.hpp"
+
+#include <meshcache/replica/link.hpp>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <initializer_list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+namespace meshcache::replica {
+
+/// A bound on look-ups that wait for Redis at one time; beyond it they are skipped.
+inline constexpr std::size_t max_lookups = 8192;
+/// Bounds on fetching in the background what was replaced elsewhere.
+inline constexpr std::size_t max_refetches = 64;
+inline constexpr std::size_t max_waiting_refetches = 8192;
+/// Batches in flight. Two keep Redis busy while a reply travels.
+inline constexpr std::size_t max_batches = 2;
+/// How long a follower's read waits for news.
+inline constexpr milliseconds follow_block{5000};
+inline constexpr std::size_t follow_count = 256;
+/// Keys that one step of a reconciliation asks for, and the pause between steps.
+inline constexpr std::size_t reconcile_keys = 256;
+inline constexpr milliseconds reconcile_pause{5};
+inline constexpr milliseconds housekeeping_period{250};
+/// Memory for floors that a Redis may have to be told again.
+inline constexpr std::size_t floor_memory_bytes = 4u << 20;
+
+class link::impl {
+  public:
+    impl(link_settings settings, store::cache& local, store::hybrid_clock& versions,
+         const clock_source& clock, metrics& counters, std::shared_ptr<spdlog::logger> log);
+    ~impl();
+
+    // ---- any thread
+    void start();
+    void put(store::response_ptr response);
+    void invalidate(std::string_view key, const store::version& floor);
+    bool lookup(std::string_view key, lookup_handler handler);
+    std::size_t drain(steady_time deadline);
+    link_stats stats() const;
+
+  private:
+    struct lookup_request {
+        std::string key;
+        std::uint64_t hash = 0;
+        steady_time deadline;
+        lookup_handler handler; ///< empty once it was called
+    };
+    using lookup_ptr = std::shared_ptr<lookup_request>;
+
+    struct refetch {
+        std::string key;
+        std::uint64_t hash = 0;
+        store::version at_least;
+    };
+
+    struct reconcile_step;
+
+    // ---- redis_link.cpp
+    void run();
+    void perform(link_fsm::action action);
+    void advance() { perform(fsm_.done()); }
+    void fail(std::string_view what, std::string_view why);
+    std::unique_ptr<redis_connection> connect();
+    void disconnect();
+    void greet(redis_connection& connection);
+    void load_scripts();
+    void serve();
+    void finish();
+    void publish_state();
+    void set_gate(bool open);
+    void note_error(std::string_view what, std::string_view why);
+    void housekeeping();
+    void collect_counts();
+    void check_drained();
+    /// Sends on behalf of a step of the way to `serve`: an error reply is a failure of that step, a lost
+    /// connection is told by the connection itself.
+    void ask(redis_connection& connection, std::initializer_list<std::string_view> arguments,
+             std::string_view what, std::function<void(const reply_view&)> then);
+
+    // ---- redis_link_writes.cpp
+    void wake_writer();
+    void pump();
+    bool send_puts(const batch_ptr& batch);
+    void send_floors(const batch_ptr& batch);
+    void on_batch_reply(const batch_ptr& batch, const std::vector<store::response_ptr>& sent,
+                        const reply_view* reply);
+    void on_put_verdicts(const std::vector<store::response_ptr>& sent, const reply_view& reply);
+    void on_write_error(std::string_view text);
+    /// How long Redis should hold `response` from now on; zero or less if not at all.
+    static milliseconds usable_for(const store::stored_response& response, wall_time now) noexcept;
+
+    // ---- redis_link_reads.cpp
+    void take_lookups();
+    void begin_lookup(const lookup_ptr& request);
+    void on_lookup_reply(const lookup_ptr& request, const reply_view* reply);
+    void answer(const lookup_ptr& request, store::response_ptr response);
+    void answer_all_lookups();
+    void arm_lookup_timer();
+    void on_lookup_timer();
+    /// The response in `record` if it may be used; else null, counted.
+    store::response_ptr accept_record(std::string_view record, http::key_view key);
+    void want(http::key_view key, const store::version& at_least);
+    void pump_refetches();
+
+    // ---- redis_link_log.cpp
+    void locate();
+    void locate_end(bool gap, std::function<void()> then);
+    void check_position(std::function<void()> then);
+    void follow(bool block);
+    void on_log_reply(const reply_view& reply, bool blocked);
+    void apply(const change& c, wall_time now);
+    void apply_put(http::key_view key, const store::version& version);
+    void apply_floor(http::key_view key, const store::version& floor, wall_time now);
+    void apply_floor_of_all(const store::version& floor, wall_time now);
+    /// What a floor made by another replica means here: responses below are dropped or refused. Above the
+    /// floor itself by the clock skew, but not above what was made here in the knowledge of it.
+    store::version local_floor(const store::version& floor, wall_time now);
+    void sweep(std::uint64_t cursor);
+    void tell_floors_again();
+
+    // ---- redis_link_reconcile.cpp
+    void request_reconciliation(std::string_view why);
+    void begin_reconciliation();
+    void next_reconcile_step();
+    void on_reconcile_step(const std::shared_ptr<reconcile_step>& step);
+    void pause_reconciliation(milliseconds pause);
+    void end_reconciliation();
+
+    const link_settings settings_;
+    store::cache& local_;
+    store::hybrid_clock& versions_;
+    const clock_source& clock_;
+    metrics_slab& slab_;
+    const std::shared_ptr<spdlog::logger> log_;
+    const key_names names_;
+    const std::string replica_; ///< our id as the log has it
+
+    boost::asio::io_context io_{1};
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{io_.get_executor()};
+    std::thread thread_;
+
+    // ---- shared with other threads
+    shared_write_queue queue_; ///< its own mutex
+    std::atomic<link_state> state_{link_state::connecting};
+    std::atomic<bool> following_{false};
+    std::atomic<std::uint64_t> skipped_{0}; ///< look-ups, until they reach the slab
+
+    mutable std::mutex gate_mutex_; ///< look-ups on their way in
+    bool gate_open_ = false;
+    breaker breaker_;
+    std::vector<lookup_ptr> inbox_;
+    std::size_t lookups_ = 0; ///< accepted and not answered yet
+
+    mutable std::mutex stats_mutex_;
+    latency_window propagation_;
+    std::string last_error_;
+    std::string shown_position_;
+
+    std::mutex drain_mutex_;
+    std::condition_variable drain_done_;
+    bool drained_ = false;
+
+    // ---- the link's thread alone
+    link_fsm fsm_;
+    std::unique_ptr<redis_connection> command_, follower_;
+    boost::asio::steady_timer wait_timer_{io_}, write_timer_{io_}, lookup_timer_{io_}, reconcile_timer_{io_},
+        housekeeping_timer_{io_};
+    bool serving_ = false, draining_ = false, finished_ = false;
+    std::string logged_error_;
+    bool told_connected_ = false;
+
+    std::size_t batches_ = 0; ///< in flight
+    bool writes_paused_ = false;
+    backoff write_backoff_;
+    int write_errors_ = 0, script_losses_ = 0; ///< in a row
+
+    std::deque<lookup_ptr> pending_lookups_; ///< by deadline
+    bool lookup_timer_armed_ = false;
+
+    std::deque<refetch> waiting_refetches_;
+    boost::unordered_flat_set<std::uint64_t> refetch_hashes_; ///< of those that wait
+    std::size_t refetches_ = 0;                               ///< under way
+
+    std::optional<stream_id> position_;
+    wall_time last_synced_{};
+    bool floors_complete_ = true; ///< see judge()
+    floor_memory floors_{floor_memory_bytes};
+    store::version floor_of_all_;       ///< as it was made
+    store::version local_floor_of_all_; ///< what it means here
+    std::uint64_t refused_logged_ = 0;
+
+    bool reconcile_wanted_ = false, reconciling_ = false, overflowed_ = false;
+    std::uint64_t reconcile_cursor_ = 0;
+    std::uint64_t reconcile_run_ = 0; ///< tells a step's replies from those of an earlier run
+};
+
+} // namespace meshcache::replica

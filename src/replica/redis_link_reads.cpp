@@ -1,0 +1,170 @@
+// Look-ups of requests, each with its deadline, and fetching in the background what was replaced elsewhere.
+// Both are pipelined on the command connection: a batch before them holds Redis for about a millisecond.
+#include "codec.hpp"
+#include "redis_link_impl.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace meshcache::replica {
+
+void link::impl::take_lookups() {
+    std::vector<lookup_ptr> taken;
+    {
+        const std::lock_guard lock(gate_mutex_);
+        taken.swap(inbox_);
+    }
+    for (const lookup_ptr& request : taken) begin_lookup(request);
+}
+
+void link::impl::begin_lookup(const lookup_ptr& request) {
+    if (!serving_) {
+        answer(request, nullptr);
+        return;
+    }
+    slab_.add(counter::redis_lookups);
+    pending_lookups_.push_back(request);
+    if (!lookup_timer_armed_) arm_lookup_timer();
+    const std::string name = names_.record(request->key);
+    const std::string_view get[] = {"GET", name};
+    command_->send(get, settings_.command_timeout,
+                   [this, request](const reply_view* reply) { on_lookup_reply(request, reply); });
+}
+
+void link::impl::on_lookup_reply(const lookup_ptr& request, const reply_view* reply) {
+    if (!request->handler) return; // its deadline has passed
+    store::response_ptr response;
+    bool failed = reply == nullptr;
+    if (reply != nullptr) {
+        if (reply->is_error()) {
+            slab_.add(counter::redis_errors);
+            // Something foreign at that name is a miss; all else says that Redis is unwell.
+            failed = !reply->text().starts_with("WRONGTYPE");
+            if (failed) note_error("look-up", reply->text());
+        } else if (reply->what() == reply_view::kind::text) {
+            response = accept_record(reply->text(), {request->key, request->hash});
+        }
+    }
+    {
+        const std::lock_guard lock(gate_mutex_);
+        if (failed)
+            breaker_.failure(clock_.steady());
+        else
+            breaker_.success();
+    }
+    if (response) slab_.add(counter::redis_lookup_hits);
+    answer(request, std::move(response));
+}
+
+void link::impl::answer(const lookup_ptr& request, store::response_ptr response) {
+    const lookup_handler handler = std::exchange(request->handler, nullptr);
+    if (!handler) return;
+    {
+        const std::lock_guard lock(gate_mutex_);
+        --lookups_;
+    }
+    handler(std::move(response));
+}
+
+void link::impl::answer_all_lookups() {
+    for (const lookup_ptr& request : std::exchange(pending_lookups_, {})) answer(request, nullptr);
+    std::vector<lookup_ptr> taken;
+    {
+        const std::lock_guard lock(gate_mutex_);
+        taken.swap(inbox_);
+    }
+    for (const lookup_ptr& request : taken) answer(request, nullptr);
+}
+
+/// One timer for all, set again only when it expires: time-outs are the exception.
+void link::impl::arm_lookup_timer() {
+    lookup_timer_armed_ = true;
+    const auto left =
+        std::max(pending_lookups_.front()->deadline - clock_.steady(), steady_time::duration{0});
+    lookup_timer_.expires_after(left);
+    lookup_timer_.async_wait([this](error_code) {
+        lookup_timer_armed_ = false;
+        on_lookup_timer();
+    });
+}
+
+void link::impl::on_lookup_timer() {
+    const steady_time now = clock_.steady();
+    while (!pending_lookups_.empty()) {
+        const lookup_ptr request = pending_lookups_.front();
+        if (request->handler) {
+            if (request->deadline > now) break;
+            slab_.add(counter::redis_lookup_timeouts);
+            {
+                const std::lock_guard lock(gate_mutex_);
+                breaker_.failure(now);
+            }
+            pending_lookups_.pop_front();
+            answer(request, nullptr);
+        } else {
+            pending_lookups_.pop_front();
+        }
+    }
+    if (!pending_lookups_.empty() && !lookup_timer_armed_) arm_lookup_timer();
+}
+
+store::response_ptr link::impl::accept_record(std::string_view record, http::key_view key) {
+    const auto decoded = decode(record, key);
+    if (!decoded) {
+        slab_.add(counter::redis_records_bad);
+        note_error("record of " + std::string(key.bytes.substr(0, 128)), decoded.error().message());
+        return nullptr;
+    }
+    const store::response_ptr& response = *decoded;
+    const store::version& version = response->meta().version;
+    const wall_time now = clock_.wall();
+    if (store::too_far_ahead(version, now)) {
+        slab_.add(counter::versions_refused);
+        return nullptr;
+    }
+    versions_.observe(version);
+    if (usable_for(*response, now) <= milliseconds{0}) return nullptr;
+    // Floors that may not have reached Redis yet, and those that mean more here than there.
+    const auto queued = queue_.with([&](const write_queue& q) { return q.floor_of(key); });
+    if (queued && version < *queued) return nullptr;
+    if (const floor_memory::item* known = floors_.find(key); known != nullptr && version < known->known)
+        return nullptr;
+    return response;
+}
+
+void link::impl::want(http::key_view key, const store::version& at_least) {
+    if (!serving_ || draining_ || waiting_refetches_.size() >= max_waiting_refetches) return;
+    // Of two that wait for one key the first will bring what is newest by then.
+    if (!refetch_hashes_.insert(key.hash).second) return;
+    waiting_refetches_.push_back({std::string(key.bytes), key.hash, at_least});
+}
+
+void link::impl::pump_refetches() {
+    while (serving_ && refetches_ < max_refetches && !waiting_refetches_.empty()) {
+        refetch next = std::move(waiting_refetches_.front());
+        waiting_refetches_.pop_front();
+        refetch_hashes_.erase(next.hash);
+        ++refetches_;
+        const store::version begun = versions_.next(clock_.wall());
+        const std::string name = names_.record(next.key);
+        const std::string_view get[] = {"GET", name};
+        command_->send(get, settings_.command_timeout,
+                       [this, begun, next = std::move(next)](const reply_view* reply) {
+                           --refetches_;
+                           if (reply == nullptr) return;
+                           if (reply->what() == reply_view::kind::text) {
+                               auto response = accept_record(reply->text(), {next.key, next.hash});
+                               if (response && response->meta().version >= next.at_least) {
+                                   const auto outcome = local_.insert(std::move(response), begun);
+                                   if (outcome.took()) slab_.add(counter::stored);
+                                   if (outcome.what == store::insert_result::replaced)
+                                       slab_.add(counter::removed_replaced);
+                                   slab_.add(counter::removed_evicted, outcome.evicted);
+                               }
+                           }
+                           pump_refetches();
+                       });
+    }
+}
+
+} // namespace meshcache::replica

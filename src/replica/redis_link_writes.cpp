@@ -1,0 +1,197 @@
+// Batches to Redis: whenever fewer than two are in flight and something waits, the next one is sent. No
+// timer: idle, a change leaves at once; under load, batches grow by themselves.
+#include "codec.hpp"
+#include "redis_link_impl.hpp"
+#include "scripts.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace meshcache::replica {
+
+namespace asio = boost::asio;
+
+namespace {
+
+std::string number(std::int64_t n) { return std::to_string(n); }
+
+} // namespace
+
+milliseconds link::impl::usable_for(const store::stored_response& response, wall_time now) noexcept {
+    const http::lifetime& life = response.meta().life;
+    const wall_time until = std::max({life.fresh_until, life.stale_until, life.error_until});
+    // Redis takes no expiry beyond its own 64-bit clock; a year is beyond any use.
+    return std::min<milliseconds>(until - now, std::chrono::hours{24 * 366});
+}
+
+void link::impl::wake_writer() {
+    asio::post(io_, [this] { pump(); });
+}
+
+void link::impl::pump() {
+    while (serving_ && !writes_paused_ && batches_ < max_batches) {
+        const batch_ptr batch = queue_.take();
+        if (!batch) break;
+        ++batches_;
+        if (!batch->floors.empty()) {
+            send_floors(batch);
+        } else if (!send_puts(batch)) {
+            --batches_;
+            queue_.with([&](write_queue& q) { q.acknowledge(batch->id); });
+        }
+    }
+    check_drained();
+}
+
+/// False if nothing of the batch is worth sending any more.
+bool link::impl::send_puts(const batch_ptr& batch) {
+    const wall_time now = clock_.wall();
+    std::vector<store::response_ptr> sent;
+    std::vector<std::string> names, texts; // texts: three a record
+    sent.reserve(batch->puts.size());
+    names.reserve(batch->puts.size());
+    texts.reserve(batch->puts.size() * 3);
+    for (const store::response_ptr& response : batch->puts) {
+        const milliseconds left = usable_for(*response, now);
+        if (left <= milliseconds{0}) continue;
+        const floor_memory::item* const floor = floors_.find({response->key(), response->hash()});
+        const bool knew = floor != nullptr && response->meta().version > floor->known;
+        sent.push_back(response);
+        names.push_back(names_.record(response->key()));
+        texts.push_back(encode(*response));
+        texts.push_back(number(left.count()));
+        texts.push_back(number(knew ? floor->floor.time().time_since_epoch().count() : 0));
+    }
+    if (sent.empty()) return false;
+
+    const std::string key_count = number(static_cast<std::int64_t>(2 + sent.size()));
+    const std::string log_length = number(static_cast<std::int64_t>(settings_.log_length));
+    const std::string lead = number(store::max_version_lead.count());
+    const std::string skew = number(settings_.max_clock_skew.count());
+    // The queue holds nothing that was made before the floor for everything was known here.
+    const std::string floor_of_all = number(floor_of_all_.time().time_since_epoch().count());
+    std::vector<std::string_view> arguments{"EVALSHA", put_script().sha, key_count, names_.log(),
+                                            names_.floors()};
+    arguments.reserve(10 + 5 * sent.size());
+    arguments.insert(arguments.end(), names.begin(), names.end());
+    arguments.insert(arguments.end(), {log_length, replica_, lead, skew, floor_of_all});
+    for (std::size_t i = 0; i < sent.size(); ++i)
+        arguments.insert(arguments.end(), {sent[i]->key(), texts[3 * i], texts[3 * i + 1], texts[3 * i + 2]});
+    command_->send(arguments, settings_.command_timeout,
+                   [this, batch, sent = std::move(sent)](const reply_view* reply) {
+                       on_batch_reply(batch, sent, reply);
+                   });
+    return true;
+}
+
+void link::impl::send_floors(const batch_ptr& batch) {
+    std::vector<std::string> names, texts; // texts: two a floor
+    names.reserve(batch->floors.size());
+    texts.reserve(batch->floors.size() * 2);
+    for (const floor_item& f : batch->floors) {
+        names.push_back(f.everything ? names_.floors() : names_.record(f.key));
+        texts.push_back(f.everything ? std::string("a") : "k" + f.key);
+        const auto bytes = f.floor.bytes();
+        texts.emplace_back(bytes.data(), bytes.size());
+        // Known from now on: responses of this replica above it were made in its knowledge.
+        if (f.everything) {
+            floor_of_all_ = std::max(floor_of_all_, f.floor);
+            local_floor_of_all_ = std::max(local_floor_of_all_, f.floor);
+            queue_.with([&](write_queue& q) { q.raise_all(local_floor_of_all_); });
+        } else {
+            floors_.raise({f.key, f.hash}, f.floor, f.floor);
+        }
+    }
+    const std::string key_count = number(static_cast<std::int64_t>(2 + names.size()));
+    const std::string log_length = number(static_cast<std::int64_t>(settings_.log_length));
+    const std::string lead = number(store::max_version_lead.count());
+    const std::string skew = number(settings_.max_clock_skew.count());
+    const std::string retention = number(floor_retention.count());
+    std::vector<std::string_view> arguments{"EVALSHA", purge_script().sha, key_count, names_.log(),
+                                            names_.floors()};
+    arguments.insert(arguments.end(), names.begin(), names.end());
+    arguments.insert(arguments.end(), {log_length, replica_, lead, skew, retention});
+    arguments.insert(arguments.end(), texts.begin(), texts.end());
+    command_->send(arguments, settings_.command_timeout,
+                   [this, batch](const reply_view* reply) { on_batch_reply(batch, {}, reply); });
+}
+
+void link::impl::on_batch_reply(const batch_ptr& batch, const std::vector<store::response_ptr>& sent,
+                                const reply_view* reply) {
+    if (batches_ > 0) --batches_;
+    if (reply == nullptr || reply->is_error()) {
+        queue_.with([&](write_queue& q) { q.put_back(batch->id); });
+        if (reply != nullptr) on_write_error(reply->text());
+        return;
+    }
+    queue_.with([&](write_queue& q) { q.acknowledge(batch->id); });
+    write_errors_ = script_losses_ = 0;
+    write_backoff_.reset();
+    slab_.add(counter::redis_batches);
+    slab_.add(counter::redis_invalidations, batch->floors.size());
+    on_put_verdicts(sent, *reply);
+    pump();
+}
+
+void link::impl::on_put_verdicts(const std::vector<store::response_ptr>& sent, const reply_view& reply) {
+    for (std::size_t i = 0; i < sent.size() && i < reply.size(); ++i) {
+        const http::key_view key{sent[i]->key(), sent[i]->hash()};
+        const store::version& version = sent[i]->meta().version;
+        switch (static_cast<put_verdict>(reply[i].integer())) {
+        case put_verdict::taken:
+        case put_verdict::same:
+            slab_.add(counter::redis_puts);
+            break;
+        case put_verdict::ahead:
+            slab_.add(counter::versions_refused);
+            note_error("put refused", "our clock is more than a minute ahead of that of Redis");
+            break;
+        case put_verdict::older:
+            // The log tells of the newer one, or has told before this one was made.
+            slab_.add(counter::redis_puts_refused);
+            if (local_.erase(key, version)) {
+                slab_.add(counter::removed_invalidated);
+                want(key, version);
+            }
+            break;
+        case put_verdict::invalidated:
+            slab_.add(counter::redis_puts_refused);
+            if (local_.erase(key, version)) slab_.add(counter::removed_invalidated);
+            break;
+        }
+    }
+    pump_refetches();
+}
+
+void link::impl::on_write_error(std::string_view text) {
+    slab_.add(counter::redis_errors);
+    if (text.starts_with("NOSCRIPT") && ++script_losses_ <= 3) {
+        // SCRIPT FLUSH, or a failover. Replies come in order, so the batch may follow at once.
+        for (const script* s : {&put_script(), &purge_script()}) {
+            const std::string_view load[] = {"SCRIPT", "LOAD", s->text};
+            command_->send(load, settings_.command_timeout, [](const reply_view*) {});
+        }
+        pump();
+        return;
+    }
+    note_error("writing", text);
+    // A replica that was demoted stays read-only: the name may lead elsewhere by now. Without credentials or
+    // while loading, starting over is what helps, too.
+    ++write_errors_;
+    if (text.starts_with("NOAUTH") || (text.starts_with("READONLY") && write_errors_ % 4 == 0)) {
+        perform(fsm_.failed());
+        return;
+    }
+    if (writes_paused_) return;
+    writes_paused_ = true;
+    write_timer_.expires_after(write_backoff_.next());
+    write_timer_.async_wait([this](error_code e) {
+        if (e) return;
+        writes_paused_ = false;
+        pump();
+    });
+}
+
+} // namespace meshcache::replica

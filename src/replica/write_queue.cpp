@@ -1,0 +1,239 @@
+#include "write_queue.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace meshcache::replica {
+namespace {
+
+void raise(std::optional<store::version>& floor, const store::version& to) {
+    if (!floor || *floor < to) floor = to;
+}
+
+} // namespace
+
+put_result write_queue::put(store::response_ptr response) {
+    const http::key_view key = view(*response);
+    const store::version& version = response->meta().version;
+    if (const auto floor = floor_of(key); floor && version < *floor) return put_result::invalidated;
+
+    for (const batch_ptr& batch : in_flight_)
+        for (const store::response_ptr& sent : batch->puts)
+            if (key_view_equal{}(view(*sent), key) && sent->meta().version >= version)
+                return put_result::older;
+
+    if (const auto found = put_index_.find(key); found != put_index_.end()) {
+        const put_list::iterator at = found->second;
+        ++counts_.coalesced;
+        if ((*at)->meta().version >= version) return put_result::older;
+        // It keeps the place of the older one, so that a key that changes all the time is sent all the same.
+        put_index_.erase(found);
+        put_bytes_ += cost(*response);
+        put_bytes_ -= cost(**at);
+        *at = std::move(response);
+        put_index_.emplace(view(**at), at);
+        make_room();
+        return put_result::replaced;
+    }
+
+    const std::size_t size = cost(*response);
+    if (size > limits_.bytes) {
+        ++counts_.dropped;
+        counts_.overflowed = true;
+        return put_result::dropped;
+    }
+    put_bytes_ += size;
+    const put_list::iterator at = puts_.insert(puts_.end(), std::move(response));
+    put_index_.emplace(view(**at), at);
+    const std::size_t before = puts_.size();
+    make_room();
+    // What is in flight cannot go, so the newcomer itself may have had to.
+    return puts_.empty() && before != 0 ? put_result::dropped : put_result::queued;
+}
+
+void write_queue::invalidate(http::key_view key, const store::version& floor) {
+    forget_below(key, floor);
+    if (const auto found = floor_index_.find(key); found != floor_index_.end()) {
+        found->second->floor = std::max(found->second->floor, floor);
+        return;
+    }
+    if (pending_all_ && floor <= *pending_all_) return;
+    const floor_list::iterator at =
+        floors_.insert(floors_.end(), floor_item{false, std::string(key.bytes), key.hash, floor});
+    floor_index_.emplace(view(*at), at);
+    floor_bytes_ += cost(*at);
+    merge_floors_if_too_many();
+    make_room();
+}
+
+void write_queue::forget_below(http::key_view key, const store::version& floor) {
+    const auto found = put_index_.find(key);
+    if (found != put_index_.end() && (*found->second)->meta().version < floor) erase_put(found->second);
+}
+
+void write_queue::raise_all(const store::version& floor) {
+    raise(known_all_, floor);
+    for (auto at = puts_.begin(); at != puts_.end();) {
+        const auto next = std::next(at);
+        if ((*at)->meta().version < floor) erase_put(at);
+        at = next;
+    }
+}
+
+std::size_t write_queue::forget_puts() {
+    const std::size_t count = puts_.size();
+    while (!puts_.empty()) erase_put(puts_.begin());
+    return count;
+}
+
+batch_ptr write_queue::take() {
+    if (!has_work()) return nullptr;
+    auto batch = std::make_shared<write_batch>();
+    batch->id = ++last_id_;
+    std::size_t bytes = 0;
+    if (pending_all_ || !floors_.empty()) {
+        if (pending_all_) {
+            batch->floors.push_back({true, {}, 0, *pending_all_});
+            floor_bytes_ += cost(batch->floors.back());
+            pending_all_.reset();
+        }
+        while (!floors_.empty() && batch->floors.size() < limits_.batch_records &&
+               bytes < limits_.batch_bytes) {
+            floor_item& first = floors_.front();
+            bytes += first.key.size();
+            floor_index_.erase(view(first));
+            batch->floors.push_back(std::move(first));
+            floors_.pop_front();
+        }
+    } else {
+        while (!puts_.empty() && batch->puts.size() < limits_.batch_records) {
+            const store::stored_response& first = *puts_.front();
+            const std::size_t size =
+                first.key().size() * 2 + first.head().size() + first.content().size() + 128;
+            if (!batch->puts.empty() && bytes + size > limits_.batch_bytes) break;
+            bytes += size;
+            put_index_.erase(view(first));
+            batch->puts.push_back(std::move(puts_.front()));
+            puts_.pop_front();
+        }
+    }
+    in_flight_.push_back(batch);
+    return batch;
+}
+
+void write_queue::acknowledge(std::uint64_t id) {
+    const auto found =
+        std::find_if(in_flight_.begin(), in_flight_.end(), [id](const batch_ptr& b) { return b->id == id; });
+    if (found == in_flight_.end()) return;
+    for (const store::response_ptr& sent : (*found)->puts) put_bytes_ -= cost(*sent);
+    for (const floor_item& sent : (*found)->floors) floor_bytes_ -= cost(sent);
+    in_flight_.erase(found);
+}
+
+void write_queue::put_back(std::uint64_t id) {
+    const auto found =
+        std::find_if(in_flight_.begin(), in_flight_.end(), [id](const batch_ptr& b) { return b->id == id; });
+    if (found == in_flight_.end()) return;
+    const batch_ptr batch = std::move(*found);
+    in_flight_.erase(found);
+    for (const store::response_ptr& sent : batch->puts) put_bytes_ -= cost(*sent);
+    for (const floor_item& sent : batch->floors) floor_bytes_ -= cost(sent);
+
+    for (auto sent = batch->floors.rbegin(); sent != batch->floors.rend(); ++sent) {
+        if (sent->everything) {
+            raise(pending_all_, sent->floor);
+        } else if (const auto waiting = floor_index_.find(view(*sent)); waiting != floor_index_.end()) {
+            waiting->second->floor = std::max(waiting->second->floor, sent->floor);
+        } else if (!pending_all_ || *pending_all_ < sent->floor) {
+            const floor_list::iterator at = floors_.insert(floors_.begin(), *sent);
+            floor_index_.emplace(view(*at), at);
+            floor_bytes_ += cost(*at);
+        }
+    }
+    for (auto sent = batch->puts.rbegin(); sent != batch->puts.rend(); ++sent) {
+        const http::key_view key = view(**sent);
+        if (put_index_.contains(key)) { // put() took it because it is newer
+            ++counts_.coalesced;
+            continue;
+        }
+        if (const auto floor = floor_of(key); floor && (*sent)->meta().version < *floor) continue;
+        const put_list::iterator at = puts_.insert(puts_.begin(), *sent);
+        put_index_.emplace(key, at);
+        put_bytes_ += cost(**at);
+    }
+    merge_floors_if_too_many();
+    make_room();
+}
+
+std::optional<store::version> write_queue::floor_of(http::key_view key) const {
+    std::optional<store::version> floor = known_all_;
+    if (pending_all_) raise(floor, *pending_all_);
+    if (const auto found = floor_index_.find(key); found != floor_index_.end())
+        raise(floor, found->second->floor);
+    for (const batch_ptr& batch : in_flight_)
+        for (const floor_item& sent : batch->floors)
+            if (sent.everything || key_view_equal{}(view(sent), key)) raise(floor, sent.floor);
+    return floor;
+}
+
+std::size_t write_queue::depth() const noexcept {
+    std::size_t count = puts_.size() + floors_.size() + (pending_all_ ? 1 : 0);
+    for (const batch_ptr& batch : in_flight_) count += batch->puts.size() + batch->floors.size();
+    return count;
+}
+
+queue_counts write_queue::take_counts() { return std::exchange(counts_, {}); }
+
+void write_queue::erase_put(put_list::iterator at) {
+    put_index_.erase(view(**at));
+    put_bytes_ -= cost(**at);
+    puts_.erase(at);
+}
+
+void write_queue::make_room() {
+    while (bytes() > limits_.bytes && !puts_.empty()) {
+        erase_put(puts_.begin());
+        ++counts_.dropped;
+        counts_.overflowed = true;
+    }
+}
+
+void write_queue::merge_floors_if_too_many() {
+    if (floors_.size() <= limits_.floors && floor_bytes_ <= limits_.bytes / 4) return;
+    if (floors_.empty()) return;
+    for (const floor_item& waiting : floors_) {
+        raise(pending_all_, waiting.floor);
+        floor_bytes_ -= cost(waiting);
+    }
+    ++counts_.merged;
+    floor_index_.clear();
+    floors_.clear();
+}
+
+shared_write_queue::put_outcome shared_write_queue::put(store::response_ptr response) {
+    const std::lock_guard lock(mutex_);
+    put_outcome out;
+    const store::version version = response->meta().version;
+    out.what = queue_.put(std::move(response));
+    if (out.what == put_result::queued || out.what == put_result::replaced)
+        out.wake = std::exchange(consumer_waits_, false);
+    else if (out.what == put_result::invalidated && queue_.known_floor_of_all() &&
+             version < *queue_.known_floor_of_all())
+        out.floor_of_all = queue_.known_floor_of_all();
+    return out;
+}
+
+bool shared_write_queue::invalidate(http::key_view key, const store::version& floor) {
+    const std::lock_guard lock(mutex_);
+    queue_.invalidate(key, floor);
+    return std::exchange(consumer_waits_, false);
+}
+
+batch_ptr shared_write_queue::take() {
+    const std::lock_guard lock(mutex_);
+    batch_ptr batch = queue_.take();
+    if (!batch) consumer_waits_ = true;
+    return batch;
+}
+
+} // namespace meshcache::replica

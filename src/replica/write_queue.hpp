@@ -1,0 +1,162 @@
+#pragma once
+// What waits for Redis: stored responses, coalesced by key, and floors. Bounded in bytes. Under pressure the
+// oldest responses go first, and are counted; floors never go, but merge into one floor for everything.
+//
+// Order between keys, and between a key's response and its floor, does not matter: Redis keeps the newest
+// version and nothing below a floor, whatever comes first. Floors are sent first, because they are small and
+// urgent.
+//
+// write_queue is pure and not thread-safe; shared_write_queue puts it under a mutex.
+#include "floor_memory.hpp"
+
+#include <meshcache/http/cache_key.hpp>
+#include <meshcache/store/stored_response.hpp>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace meshcache::replica {
+
+struct queue_limits {
+    std::size_t bytes = 64u << 20; ///< of everything that waits or is in flight
+    std::size_t floors = 100'000;  ///< waiting floors; more merge into one. A quarter of `bytes`, too
+    std::size_t batch_records = 64;
+    std::size_t batch_bytes = 256u << 10; ///< a single larger record makes a batch of its own
+};
+
+/// A floor on its way to Redis: for one key, or for everything.
+struct floor_item {
+    bool everything = false;
+    std::string key;
+    std::uint64_t hash = 0;
+    store::version floor;
+};
+
+/// What is sent by one script call: either responses or floors. Immutable once taken.
+struct write_batch {
+    std::uint64_t id = 0;
+    std::vector<store::response_ptr> puts;
+    std::vector<floor_item> floors;
+};
+using batch_ptr = std::shared_ptr<const write_batch>;
+
+enum class put_result : std::uint8_t {
+    queued,
+    replaced,    ///< an older version of the key, which was still waiting, made way
+    older,       ///< refused: the same or a newer version waits or is in flight
+    invalidated, ///< refused: a floor that is known here lies above it
+    dropped,     ///< refused: no room
+};
+
+/// Counts since the last take_counts().
+struct queue_counts {
+    std::uint64_t coalesced = 0, dropped = 0, merged = 0;
+    bool overflowed = false; ///< responses were dropped: Redis lacks what the local store may hold
+};
+
+class write_queue {
+  public:
+    explicit write_queue(const queue_limits& limits) : limits_(limits) {}
+
+    put_result put(store::response_ptr response);
+    /// Queues a floor, and gives up what waits below it.
+    void invalidate(http::key_view key, const store::version& floor);
+    /// Another replica raised a floor: gives up what waits below it, and sends nothing.
+    void forget_below(http::key_view key, const store::version& floor);
+    /// Another replica, or this one, made everything below `floor` invalid: put() refuses what lies below.
+    void raise_all(const store::version& floor);
+    /// Gives up all waiting responses. Returns how many.
+    std::size_t forget_puts();
+
+    /// The next batch, floors first, or null when nothing waits. It counts as in flight until acknowledge()
+    /// or put_back().
+    batch_ptr take();
+    /// Redis answered: nothing of the batch is needed any more.
+    void acknowledge(std::uint64_t id);
+    /// The batch failed: it waits again, before everything else, except what has been overtaken meanwhile.
+    void put_back(std::uint64_t id);
+
+    /// The highest floor for that key that waits, is in flight, or is known to hold for everything.
+    std::optional<store::version> floor_of(http::key_view key) const;
+    const std::optional<store::version>& known_floor_of_all() const noexcept { return known_all_; }
+
+    /// Records and floors that wait or are in flight.
+    std::size_t depth() const noexcept;
+    std::size_t bytes() const noexcept { return put_bytes_ + floor_bytes_; }
+    bool empty() const noexcept { return depth() == 0; }
+    /// Whether something waits, in flight aside.
+    bool has_work() const noexcept { return !puts_.empty() || !floors_.empty() || pending_all_.has_value(); }
+    queue_counts take_counts();
+
+  private:
+    using put_list = std::list<store::response_ptr>;
+    using floor_list = std::list<floor_item>;
+    template <class Position>
+    using index = boost::unordered_flat_map<http::key_view, Position, key_view_hash, key_view_equal>;
+
+    static std::size_t cost(const store::stored_response& r) noexcept { return r.charge() + 96; }
+    static std::size_t cost(const floor_item& f) noexcept { return f.key.size() + 160; }
+    static http::key_view view(const store::stored_response& r) noexcept { return {r.key(), r.hash()}; }
+    static http::key_view view(const floor_item& f) noexcept { return {f.key, f.hash}; }
+
+    void erase_put(put_list::iterator at);
+    void make_room();
+    void merge_floors_if_too_many();
+
+    const queue_limits limits_;
+    put_list puts_;
+    floor_list floors_;
+    index<put_list::iterator> put_index_;
+    index<floor_list::iterator> floor_index_;
+    std::optional<store::version> pending_all_;   ///< waits to be sent
+    std::optional<store::version> known_all_;     ///< holds; nothing below it is queued
+    std::vector<batch_ptr> in_flight_;            ///< two at the most, so a vector is searched
+    std::size_t put_bytes_ = 0, floor_bytes_ = 0; ///< in flight included
+    std::uint64_t last_id_ = 0;
+    queue_counts counts_;
+};
+
+/// The queue between all threads and the link's. Says when the link's thread must be woken: only when it
+/// found nothing to take since it was last woken, so that a burst costs one wake-up.
+class shared_write_queue {
+  public:
+    explicit shared_write_queue(const queue_limits& limits) : queue_(limits) {}
+
+    struct put_outcome {
+        put_result what = put_result::queued;
+        bool wake = false;
+        std::optional<store::version> floor_of_all; ///< of put_result::invalidated, if that is why
+    };
+    put_outcome put(store::response_ptr response);
+    /// Returns whether the link's thread must be woken.
+    bool invalidate(http::key_view key, const store::version& floor);
+    /// As write_queue::take(); null makes the next put() or invalidate() ask for a wake-up.
+    batch_ptr take();
+
+    /// Anything else, under the mutex. `f` is short and calls nothing back.
+    template <class F>
+    decltype(auto) with(F&& f) {
+        const std::lock_guard lock(mutex_);
+        return f(queue_);
+    }
+    template <class F>
+    decltype(auto) with(F&& f) const {
+        const std::lock_guard lock(mutex_);
+        return f(queue_);
+    }
+
+  private:
+    mutable std::mutex mutex_;
+    write_queue queue_;
+    bool consumer_waits_ = false;
+};
+
+} // namespace meshcache::replica
