@@ -71,7 +71,7 @@ class ghosts {
         std::uint32_t chain;
     };
     using chunk = std::unique_ptr<entry[]>;
-    static constexpr std::uint32_t chunk_entries = 128;
+    static constexpr std::uint32_t chunk_entries = 256;
     static constexpr std::size_t chunk_bytes = malloc_charge(chunk_entries * sizeof(entry));
     static constexpr std::uint32_t id_mask =
         0x7fff'ffff; // ids count up and wrap; no_slot and `taken` are none

@@ -72,7 +72,7 @@ class node_slab {
 
   private:
     using chunk = std::unique_ptr<node[]>;
-    static constexpr std::uint32_t chunk_nodes = 128;
+    static constexpr std::uint32_t chunk_nodes = 256;
     // new[] of a type with a destructor keeps the count in front
     static constexpr std::size_t chunk_bytes =
         malloc_charge(chunk_nodes * sizeof(node) + sizeof(std::size_t));

@@ -6,7 +6,7 @@
 //
 // Where it differs from the paper, it does because the traces of s3fifo_replay_test said so (each raises the
 // hit ratio on most lines and together on all): uses count to 7 instead of 3, the small queue has 15 %
-// instead of 10, ghosts are twice as many as nodes, and what leaves the main queue becomes a ghost as well.
+// instead of 10, ghosts are 7/4 as many as nodes, and what leaves the main queue becomes a ghost as well.
 //
 // Not thread-safe. `Nodes` offers `nodes[id]` with the members `prev`, `next` (links), `uses` (up to
 // max_uses) and `in_main`, and `nodes.charge(id)`.
@@ -28,7 +28,7 @@ class s3fifo {
     std::size_t charge() const noexcept { return small_.charge + main_.charge; }
     std::size_t count() const noexcept { return small_.count + main_.count; }
     /// How many ghosts to keep.
-    std::size_t ghost_capacity() const noexcept { return 2 * count(); }
+    std::size_t ghost_capacity() const noexcept { return count() * 7 / 4; }
 
     template <class Nodes>
     void push(Nodes& nodes, std::uint32_t id, bool to_main) {

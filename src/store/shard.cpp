@@ -7,12 +7,13 @@ namespace meshcache::store {
 
 namespace {
 
-/// No stored response is charged less.
-constexpr std::size_t smallest_charge = malloc_charge(sizeof(stored_response) + 16);
+/// No stored response takes less, with its node and its bucket.
+constexpr std::size_t smallest_charge =
+    malloc_charge(sizeof(stored_response) + 16) + sizeof(node_slab::node) + sizeof(std::uint32_t);
 
-/// About a 128th of the memory, for 4096 floors at most.
+/// About a 256th of the memory, for 4096 floors at most.
 std::size_t floors_for(std::size_t limit) noexcept {
-    const std::size_t fit = limit / 128 / floor_table::bytes_per_floor();
+    const std::size_t fit = limit / 256 / floor_table::bytes_per_floor();
     return std::bit_floor(std::clamp<std::size_t>(fit, 16, 4096));
 }
 

@@ -63,8 +63,9 @@ TEST_CASE("a stored response is one allocation, and its charge is what that take
         const auto r = stored_response::make({}, "key", 1, "head", content);
         const auto taken = *heap_bytes() - before;
         INFO("content of " << size << " bytes took " << taken << ", charged " << r->charge());
-        CHECK(taken <= r->charge());
-        CHECK(r->charge() - taken < (size < 100'000 ? 1u : 4096u));
+        // malloc may leave 16 bytes more in a chunk that it uses again, since they are no chunk by themselves
+        CHECK(taken <= r->charge() + 16);
+        CHECK(r->charge() < taken + (size < 100'000 ? 1u : 4096u));
         // control block and description, malloc's header and rounding: nothing else
         CHECK(r->charge() - size - 7 < (size < 100'000 ? 120u + 8 + 16 : 120u + 2 * 4096));
     }
