@@ -117,13 +117,18 @@ void normalise_authority(std::string_view s, std::string& out) {
     parts p;
     split(s, p);
     if (!p.bracketed && p.host.size() > 1 && p.host.back() == '.') p.host.remove_suffix(1);
-    out.clear();
-    if (p.bracketed) out += '[';
-    for (const char c : p.host) out += ch::lower(c);
-    if (p.bracketed) out += ']';
-    if (p.has_port && p.port != "80") {
-        out += ':';
-        out += p.port;
+    if (p.has_port && p.port == "80") p.port = {};
+
+    const std::size_t brackets = p.bracketed ? 2 : 0;
+    const std::size_t port = p.port.empty() ? 0 : p.port.size() + 1;
+    out.resize(p.host.size() + brackets + port);
+    char* to = out.data();
+    if (p.bracketed) *to++ = '[';
+    to = std::transform(p.host.begin(), p.host.end(), to, ch::lower);
+    if (p.bracketed) *to++ = ']';
+    if (!p.port.empty()) {
+        *to++ = ':';
+        std::copy(p.port.begin(), p.port.end(), to);
     }
 }
 

@@ -10,6 +10,7 @@
 
 #define XXH_INLINE_ALL
 #include "authority.hpp"
+#include "characters.hpp"
 #include "vary.hpp"
 
 #include <xxhash.h>
@@ -82,6 +83,9 @@ void append_normalised(const field& f, std::string& out) {
         return;
     }
     const bool fold = folds_case(f.id);
+    const std::size_t before = out.size();
+    out.resize(before + f.value.size());
+    char* to = out.data() + before;
     bool quoted = false;
     for (std::size_t i = 0; i < f.value.size(); ++i) {
         const char c = f.value[i];
@@ -90,14 +94,15 @@ void append_normalised(const field& f, std::string& out) {
             const std::size_t end = std::min(f.value.find_first_not_of(" \t", i), f.value.size());
             const bool after_comma = i > 0 && f.value[i - 1] == ',';
             const bool before_comma = end < f.value.size() && f.value[end] == ',';
-            if (!after_comma && !before_comma) out.append(f.value, i, end - i);
+            if (!after_comma && !before_comma) to = std::copy_n(f.value.data() + i, end - i, to);
             i = end - 1;
             continue;
         }
         if (c == '"') quoted = !quoted;
-        out += fold ? to_lower(c) : c;
-        if (quoted && c == '\\' && i + 1 < f.value.size()) out += f.value[++i];
+        *to++ = fold ? characters::lower(c) : c;
+        if (quoted && c == '\\' && i + 1 < f.value.size()) *to++ = f.value[++i];
     }
+    out.resize(static_cast<std::size_t>(to - out.data()));
 }
 
 /// Calls `use(name)` for each member of a list of names as parse_vary writes it.
@@ -158,10 +163,12 @@ void append_variant(std::string_view vary_names, const field_list& request_field
     std::string value;
     for_each_name(vary_names, [&](std::string_view name) {
         append_part(name, out);
+        const field_id id = classify(name);
         bool present = false;
         value.clear();
         for (const field& f : request_fields) {
-            if (!iequals(f.name, name) || connection.drops(f)) continue;
+            if (f.id != id || (id == field_id::other && !iequals(f.name, name))) continue;
+            if (connection.drops(f)) continue;
             if (present) value += ',';
             present = true;
             append_normalised(f, value);

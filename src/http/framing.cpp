@@ -113,11 +113,16 @@ bool keeps_alive(int minor, const field_list& fields) noexcept {
 }
 
 framing_error check_host(const request_head& head) noexcept {
-    const std::size_t count = head.fields.count(field_id::host);
-    if (count > 1) return framing_error::host_repeated;
-    if (count == 0) return head.minor == 0 ? framing_error::none : framing_error::host_missing;
-    return is_authority(head.fields.value(field_id::host)) ? framing_error::none
-                                                           : framing_error::host_malformed;
+    const field* host = nullptr;
+    if (head.fields.has(field_id::host)) {
+        for (const field& f : head.fields) {
+            if (f.id != field_id::host) continue;
+            if (host != nullptr) return framing_error::host_repeated;
+            host = &f;
+        }
+    }
+    if (host == nullptr) return head.minor == 0 ? framing_error::none : framing_error::host_missing;
+    return is_authority(host->value) ? framing_error::none : framing_error::host_malformed;
 }
 
 } // namespace meshcache::http
