@@ -1,0 +1,702 @@
+// The link against a real redis-server: two replicas that must come to hold the same, and what happens when
+// Redis fails in every way that one process can fail.
+#include "change_log.hpp"
+#include "codec.hpp"
+#include "keys.hpp"
+#include "scripts.hpp"
+#include "support/catch.hpp"
+#include "support/redis_server.hpp"
+#include "support/wait.hpp"
+
+#include <meshcache/replica/link.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <future>
+#include <memory>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+using namespace meshcache;
+using namespace meshcache::replica;
+using meshcache::test::eventually;
+using meshcache::test::redis_server;
+using std::chrono::seconds;
+
+namespace {
+
+/// A wall clock that can be set off; steady time is the machine's.
+class shifted_clock final : public clock_source {
+  public:
+    wall_time wall() const noexcept override { return real_.wall() + milliseconds{shift_.load()}; }
+    steady_time steady() const noexcept override { return real_.steady(); }
+    void shift(milliseconds by) noexcept { shift_.store(by.count()); }
+
+  private:
+    system_clock real_;
+    std::atomic<std::int64_t> shift_{0};
+};
+
+link_settings settings_for(const endpoint& address) {
+    link_settings s;
+    s.address = address;
+    s.backoff_max = milliseconds{200};
+    // Generous, so that a busy machine does not look like a dead Redis.
+    s.lookup_timeout = test::sanitized() ? milliseconds{5000} : milliseconds{2000};
+    s.command_timeout = milliseconds{5000};
+    return s;
+}
+
+/// One replica: a local store, a clock, and the link.
+struct replica_under_test {
+    explicit replica_under_test(std::uint64_t id, link_settings s)
+        : local(store::cache_settings{.bytes = 16u << 20, .seed = id}), versions(id),
+          redis(std::move(s), local, versions, clock, counters, nullptr) {}
+
+    replica_under_test& start() {
+        redis.start();
+        return *this;
+    }
+
+    replica_under_test& start_and_wait() {
+        start();
+        REQUIRE(eventually([&] { return redis.stats().state == link_state::ready; }));
+        return *this;
+    }
+
+    store::version now() { return versions.next(clock.wall()); }
+
+    store::response_ptr make(const std::string& key, const std::string& content, const store::version& v,
+                             milliseconds fresh = std::chrono::minutes{10}) {
+        store::response_meta meta;
+        meta.version = v;
+        meta.status = 200;
+        meta.life.response_time = clock.wall();
+        meta.life.fresh_until = meta.life.stale_until = meta.life.error_until = clock.wall() + fresh;
+        const std::string_view pieces[] = {content};
+        return store::stored_response::make(meta, key, local.hash(key), "HTTP/1.1 200 OK\r\n", pieces);
+    }
+
+    /// As a fill does: into the local store, then to Redis.
+    store::version fill(const std::string& key, const std::string& content) {
+        const store::version v = now();
+        const auto response = make(key, content, v);
+        if (local.insert(response, v).took()) redis.put(response);
+        return v;
+    }
+
+    /// As an unsafe request does.
+    store::version invalidate(const std::string& key) {
+        const store::version floor = now();
+        local.raise_floor(local.view(key), floor);
+        redis.invalidate(key, floor);
+        return floor;
+    }
+
+    /// As a request that misses does: asks Redis and keeps what it says. nullopt if the link refused to ask.
+    std::optional<store::response_ptr> look_up(const std::string& key) {
+        const store::version begun = now();
+        auto answer = std::make_shared<std::promise<store::response_ptr>>();
+        auto future = answer->get_future();
+        if (!redis.lookup(key, [answer](store::response_ptr r) { answer->set_value(std::move(r)); }))
+            return std::nullopt;
+        if (future.wait_for(test::patience()) != std::future_status::ready) test::give_up("no answer");
+        const store::response_ptr response = future.get();
+        if (response) local.insert(response, begun);
+        return response;
+    }
+
+    /// What the local store holds, "" if nothing.
+    std::string content(const std::string& key) {
+        const auto held = local.peek(local.view(key));
+        return held ? std::string(held->content()) : std::string();
+    }
+
+    std::uint64_t count(counter c) const { return counters.total(c); }
+    bool idle() const { return redis.stats().queue_depth == 0; }
+
+    shifted_clock clock;
+    store::cache local;
+    store::hybrid_clock versions;
+    metrics counters;
+    replica::link redis;
+};
+
+std::string text_of(const store::version& v) {
+    const auto b = v.bytes();
+    return {b.data(), b.size()};
+}
+
+store::version random_version(std::mt19937_64& random) {
+    // Every byte value turns up, 0 and 255 more often than others.
+    std::string bytes(16, '\0');
+    for (char& c : bytes) {
+        const auto pick = random() % 4;
+        c = static_cast<char>(pick == 0 ? 0 : pick == 1 ? 255 : random() % 256);
+    }
+    // Not ahead of the clock of Redis, and above what a floor of zero would be.
+    bytes[0] = 0;
+    return *store::version::from_bytes(bytes);
+}
+
+/// Calls the put script as the link does, for one record.
+std::int64_t put_directly(redis_server& redis, const key_names& names, const std::string& key,
+                          const std::string& record, std::int64_t known_floor = 0, std::int64_t skew = 250) {
+    const auto reply =
+        redis.command({"EVAL", std::string(put_script().text), "3", names.log(), names.floors(),
+                       names.record(key), "1000", replica_name(77), "60000", std::to_string(skew), "0", key,
+                       record, "600000", std::to_string(known_floor)});
+    if (!reply.ok()) test::give_up(reply.text);
+    return reply.elements.at(0).integer;
+}
+
+} // namespace
+
+TEST_CASE("What one replica stores, the other finds in Redis, both ways", "[redis]") {
+    redis_server server;
+    replica_under_test a(1, settings_for(server.unix_address()));
+    replica_under_test b(2, settings_for(server.tcp_address()));
+    a.start_and_wait();
+    b.start_and_wait();
+
+    a.fill("key-a", "from a");
+    b.fill("key-b", "from b");
+    REQUIRE(eventually([&] { return a.idle() && b.idle(); }));
+    auto found = b.look_up("key-a");
+    REQUIRE((found && *found));
+    CHECK((*found)->content() == "from a");
+    CHECK((*found)->head() == "HTTP/1.1 200 OK\r\n");
+    CHECK(b.content("key-a") == "from a");
+    found = a.look_up("key-b");
+    REQUIRE((found && *found));
+    CHECK((*found)->content() == "from b");
+    found = a.look_up("absent");
+    REQUIRE(found);
+    CHECK(*found == nullptr);
+    CHECK(a.count(counter::redis_lookups) == 2);
+    CHECK(a.count(counter::redis_lookup_hits) == 1);
+    CHECK(a.count(counter::redis_puts) == 1);
+    CHECK(server.number({"PTTL", key_names("default").record("key-a")}) > 500'000);
+}
+
+TEST_CASE("A replica that holds an older copy fetches the newer one", "[redis]") {
+    redis_server server;
+    replica_under_test a(1, settings_for(server.unix_address())), b(2, settings_for(server.unix_address()));
+    a.start_and_wait();
+    b.start_and_wait();
+
+    a.fill("key", "one");
+    REQUIRE(eventually([&] { return a.idle(); }));
+    REQUIRE(b.look_up("key"));
+    REQUIRE(b.content("key") == "one");
+    a.fill("key", "two");
+    CHECK(eventually([&] { return b.content("key") == "two"; }));
+    b.fill("key", "three");
+    CHECK(eventually([&] { return a.content("key") == "three"; }));
+    CHECK(b.redis.stats().propagation.count > 0);
+    CHECK(a.redis.stats().log_position != "0-0");
+}
+
+TEST_CASE("Two replicas that write the same keys at once end with the same versions", "[redis]") {
+    redis_server server;
+    const std::uint64_t seed = std::random_device{}();
+    INFO("seed " << seed);
+    std::vector<std::unique_ptr<replica_under_test>> all;
+    for (std::uint64_t id = 1; id <= 3; ++id) {
+        all.push_back(std::make_unique<replica_under_test>(id, settings_for(server.unix_address())));
+        all.back()->start_and_wait();
+    }
+    constexpr int keys = 40;
+    const int rounds = static_cast<int>(test::volume(3000, 1500, 500));
+    std::vector<std::thread> threads;
+    for (std::size_t i = 0; i < all.size(); ++i)
+        threads.emplace_back([&, i] {
+            std::mt19937_64 random(seed + i);
+            for (int n = 0; n < rounds; ++n) {
+                const std::string key = "key" + std::to_string(random() % keys);
+                if (random() % 10 == 0)
+                    all[i]->invalidate(key);
+                else
+                    all[i]->fill(key, std::to_string(i) + "/" + std::to_string(n));
+            }
+        });
+    for (auto& t : threads) t.join();
+
+    const key_names names("default");
+    REQUIRE(
+        eventually([&] { return std::all_of(all.begin(), all.end(), [](auto& r) { return r->idle(); }); }));
+    const auto converged = [&] {
+        for (int k = 0; k < keys; ++k) {
+            const std::string key = "key" + std::to_string(k);
+            const std::string held = server.command({"GETRANGE", names.record(key), "0", "15"}).text;
+            for (auto& r : all) {
+                const auto local = r->local.peek(r->local.view(key));
+                if (local && text_of(local->meta().version) != held) return false;
+            }
+        }
+        return true;
+    };
+    CHECK(eventually(converged));
+}
+
+TEST_CASE("The put script orders random versions as bytes, whatever the locale of Redis", "[redis]") {
+    const std::uint64_t seed = std::random_device{}();
+    INFO("seed " << seed);
+    std::mt19937_64 random(seed);
+    redis_server server({}, {"LC_ALL=C.UTF-8", "LANG=C.UTF-8"});
+    const key_names names("default");
+    const std::string key("binary\0\xff\r\n key", 14);
+    std::string highest;
+    int taken = 0;
+    for (int n = 0; n < 500; ++n) {
+        std::string record = text_of(random_version(random));
+        if (!highest.empty() && random() % 3 == 0) {
+            // Close by: equal up to one byte.
+            record = highest;
+            record[1 + random() % 15] = static_cast<char>(random() % 3 == 0 ? 0 : random());
+        }
+        const bool above = highest.empty() || std::memcmp(record.data(), highest.data(), 16) > 0;
+        const bool same = record == highest;
+        const auto verdict = static_cast<put_verdict>(put_directly(server, names, key, record + "tail"));
+        if (verdict == put_verdict::ahead) continue;
+        CAPTURE(n);
+        REQUIRE(verdict == (above ? put_verdict::taken : same ? put_verdict::same : put_verdict::older));
+        if (above) {
+            highest = record;
+            ++taken;
+        }
+        REQUIRE(server.command({"GET", names.record(key)}).text == highest + "tail");
+    }
+    CHECK(taken > 1);
+    CHECK(server.number({"XLEN", names.log()}) == taken);
+}
+
+TEST_CASE("Keys and contents of any bytes and length pass through Redis", "[redis]") {
+    redis_server server;
+    replica_under_test a(1, settings_for(server.unix_address())), b(2, settings_for(server.unix_address()));
+    a.start_and_wait();
+    b.start_and_wait();
+    const std::string zeros("k\0\0\r\n\xff$-1\r\n", 12), content("\0\r\n*3\r\n\xff", 9);
+    for (const std::string& key : {zeros, zeros + std::string(max_clear_key - zeros.size(), 'x'),
+                                   zeros + std::string(max_clear_key, 'x'), std::string(8000, 'y')}) {
+        CAPTURE(key.size());
+        a.fill(key, content);
+        REQUIRE(eventually([&] { return a.idle(); }));
+        REQUIRE(b.look_up(key));
+        CHECK(b.content(key) == content);
+        b.fill(key, "newer");
+        CHECK(eventually([&] { return a.content(key) == "newer"; }));
+        a.invalidate(key);
+        CHECK(eventually([&] { return b.content(key).empty(); }));
+    }
+    // As large as an object may be.
+    const std::string large(1u << 20, 'z');
+    a.fill("large", large);
+    REQUIRE(eventually([&] { return a.idle(); }));
+    REQUIRE(b.look_up("large"));
+    auto found = b.look_up("large");
+    REQUIRE((found && *found));
+    CHECK((*found)->content() == large);
+}
+
+TEST_CASE("A purge beats what was made before it, however late that comes", "[redis]") {
+    redis_server server;
+    replica_under_test a(1, settings_for(server.unix_address())), b(2, settings_for(server.unix_address()));
+    a.start_and_wait();
+    b.start_and_wait();
+
+    const auto late = b.make("key", "late", b.now());
+    a.fill("key", "one");
+    REQUIRE(eventually([&] { return a.idle(); }));
+    REQUIRE(b.look_up("key"));
+    a.invalidate("key");
+    REQUIRE(eventually([&] { return a.idle() && b.content("key").empty(); }));
+    CHECK(server.number({"EXISTS", key_names("default").record("key")}) == 0);
+    CHECK(a.count(counter::redis_invalidations) == 1);
+
+    // A fill that was under way when the purge came: the local store refuses it, and so does Redis.
+    CHECK(!b.local.insert(late, late->meta().version).took());
+    b.redis.put(late);
+    REQUIRE(eventually([&] { return b.idle() && b.count(counter::redis_puts_refused) == 1; }));
+    CHECK(server.number({"EXISTS", key_names("default").record("key")}) == 0);
+
+    // What is made in the knowledge of the purge is taken at once, by whomever.
+    b.fill("key", "two");
+    REQUIRE(eventually([&] { return b.idle(); }));
+    auto found = a.look_up("key");
+    REQUIRE((found && *found));
+    CHECK((*found)->content() == "two");
+    CHECK(b.content("key") == "two");
+}
+
+TEST_CASE("A record made by a fast clock in ignorance of a purge is refused within the skew", "[redis]") {
+    redis_server server;
+    const key_names names("default");
+    replica_under_test a(1, settings_for(server.unix_address()));
+    a.start_and_wait();
+    const store::version floor = a.invalidate("key");
+    REQUIRE(eventually([&] { return a.idle(); }));
+    const auto ms = static_cast<std::int64_t>(floor.stamp >> 16);
+    const std::string ahead = text_of({static_cast<std::uint64_t>(ms + 100) << 16, 9});
+    CHECK(put_directly(server, names, "key", ahead + "x") == 2);
+    CHECK(put_directly(server, names, "key", ahead + "x", ms) == 0);
+    const std::string beyond = text_of({static_cast<std::uint64_t>(ms + 251) << 16, 9});
+    CHECK(put_directly(server, names, "key", beyond + "x") == 0);
+    CHECK(put_directly(server, names, "other", ahead + "x") == 0);
+}
+
+TEST_CASE("A version far ahead of the clock of Redis is refused, and makes way where it got in", "[redis]") {
+    redis_server server;
+    const key_names names("default");
+    replica_under_test a(1, settings_for(server.unix_address())),
+        fast(2, settings_for(server.unix_address()));
+    a.start_and_wait();
+    fast.clock.shift(std::chrono::hours{1});
+    fast.start_and_wait();
+    fast.fill("key", "from the future");
+    REQUIRE(eventually([&] { return fast.count(counter::versions_refused) == 1; }));
+    CHECK(server.number({"EXISTS", names.record("key")}) == 0);
+
+    // A purge by that replica works all the same, and drags nobody along.
+    a.fill("key", "one");
+    REQUIRE(eventually([&] { return a.idle(); }));
+    fast.invalidate("key");
+    REQUIRE(eventually([&] { return a.content("key").empty(); }));
+    CHECK(a.now().time() < a.clock.wall() + std::chrono::seconds{60});
+    CHECK(a.count(counter::versions_refused) == 0);
+
+    const auto future = a.make(
+        "key2", "?",
+        {static_cast<std::uint64_t>((a.clock.wall() + std::chrono::hours{2}).time_since_epoch().count())
+             << 16,
+         3});
+    server.command({"SET", names.record("key2"), encode(*future)});
+    auto found = a.look_up("key2");
+    REQUIRE(found);
+    CHECK(*found == nullptr);
+    a.fill("key2", "now");
+    REQUIRE(eventually([&] { return a.idle(); }));
+    CHECK(a.count(counter::redis_puts) == 2);
+}
+
+TEST_CASE("Whatever else stands at a record's name is a miss, and makes way", "[redis]") {
+    redis_server server;
+    const key_names names("default");
+    replica_under_test a(1, settings_for(server.unix_address()));
+    a.start_and_wait();
+    const auto other = a.make("another key", "x", a.now());
+    const auto expired = a.make("key", "x", a.now(), milliseconds{-1});
+    for (const std::string& junk : {std::string(), std::string("short"), std::string(200, 'j'),
+                                    encode(*other), encode(*expired), encode(*other).substr(0, 90)}) {
+        CAPTURE(junk.size());
+        server.command({"SET", names.record("key"), junk});
+        auto found = a.look_up("key");
+        REQUIRE(found);
+        CHECK(*found == nullptr);
+    }
+    server.command({"DEL", names.record("key")});
+    server.command({"HSET", names.record("key"), "a", "b"});
+    auto found = a.look_up("key");
+    REQUIRE(found);
+    CHECK(*found == nullptr);
+    a.fill("key", "right");
+    REQUIRE(eventually([&] { return a.idle(); }));
+    found = a.look_up("key");
+    REQUIRE((found && *found));
+    CHECK((*found)->content() == "right");
+    CHECK(a.count(counter::redis_records_bad) >= 4);
+    CHECK(!a.redis.stats().breaker_open);
+}
+
+TEST_CASE("What is put while Redis is away reaches it when it comes", "[redis]") {
+    redis_server server{redis_server::not_started{}};
+    replica_under_test a(1, settings_for(server.tcp_address()));
+    a.start();
+    for (int i = 0; i < 300; ++i) a.fill("key" + std::to_string(i), "x");
+    a.invalidate("key0");
+    CHECK(!a.look_up("key1"));
+    REQUIRE(eventually([&] { return a.redis.stats().last_error.find("refused") != std::string::npos; }));
+    CHECK(a.redis.stats().state == link_state::connecting);
+    CHECK(!a.redis.stats().following);
+    CHECK(a.redis.stats().queue_depth == 300);
+    server.start();
+    REQUIRE(eventually([&] { return a.idle(); }));
+    CHECK(a.count(counter::redis_puts) >= 299);
+    CHECK(server.number({"EXISTS", key_names("default").record("key299")}) == 1);
+    CHECK(eventually([&] { return a.count(counter::redis_lookups_skipped) == 1; }));
+}
+
+TEST_CASE("What is put while Redis is dead reaches it after its restart", "[redis]") {
+    redis_server server;
+    replica_under_test a(1, settings_for(server.tcp_address())), b(2, settings_for(server.tcp_address()));
+    a.start_and_wait();
+    b.start_and_wait();
+    a.fill("kept", "old");
+    REQUIRE(eventually([&] { return a.idle(); }));
+    REQUIRE(b.look_up("kept"));
+    server.stop(true);
+    REQUIRE(eventually([&] { return !a.redis.stats().following && !b.redis.stats().following; }));
+    CHECK(!b.look_up("kept"));
+    a.fill("kept", "new");
+    for (int i = 0; i < 100; ++i) a.fill("key" + std::to_string(i), "x");
+    server.start();
+    REQUIRE(eventually([&] { return a.idle() && b.content("kept") == "new"; }));
+    CHECK(b.count(counter::log_gaps) == 0);
+    REQUIRE(eventually([&] { return b.redis.stats().state == link_state::ready; }));
+    REQUIRE(b.look_up("key99"));
+    CHECK(b.content("key99") == "x");
+}
+
+TEST_CASE("A Redis that was killed in the middle of many writes loses none of them for good", "[redis]") {
+    redis_server server;
+    replica_under_test a(1, settings_for(server.unix_address()));
+    a.start_and_wait();
+    for (int i = 0; i < 2000; ++i) a.fill("key" + std::to_string(i), std::string(500, 'x'));
+    server.kill();
+    for (int i = 2000; i < 3000; ++i) a.fill("key" + std::to_string(i), "x");
+    REQUIRE(eventually([&] { return a.redis.stats().state == link_state::connecting; }));
+    server.start(); // empty: nothing was saved
+    const key_names names("default");
+    // What was acknowledged before comes back by reconciliation, the rest from the queue.
+    CHECK(eventually([&] { return server.number({"DBSIZE"}) == 3000 + 1; }));
+    CHECK(a.count(counter::log_gaps) <= 1);
+}
+
+TEST_CASE("A Redis that was restarted empty is filled again, and floors are not forgotten", "[redis]") {
+    redis_server server;
+    replica_under_test a(1, settings_for(server.unix_address())), b(2, settings_for(server.unix_address()));
+    a.start_and_wait();
+    b.start_and_wait();
+    for (int i = 0; i < 1000; ++i) a.fill("key" + std::to_string(i), "x");
+    const auto old = a.make("gone", "old", a.now());
+    a.fill("gone", "x");
+    b.invalidate("gone");
+    REQUIRE(eventually([&] { return a.idle() && b.idle() && a.content("gone").empty(); }));
+    server.restart_empty();
+    const key_names names("default");
+    REQUIRE(eventually([&] { return server.number({"EXISTS", names.record("key999")}) == 1; }));
+    REQUIRE(eventually([&] {
+        return a.count(counter::reconciliations) >= 1 && a.idle() && a.count(counter::reconcile_put) >= 1000;
+    }));
+    CHECK(a.count(counter::log_gaps) >= 1);
+    REQUIRE(eventually([&] { return server.number({"ZCARD", names.floors()}) == 1; }));
+    CHECK(put_directly(server, names, "gone", encode(*old)) == 2);
+    REQUIRE(eventually([&] { return b.redis.stats().state == link_state::ready; }));
+    REQUIRE(b.look_up("key5"));
+    CHECK(b.content("key5") == "x");
+}
+
+TEST_CASE("A replica that was cut off while the log was trimmed reconciles", "[redis]") {
+    redis_server server;
+    replica_under_test a(1, settings_for(server.unix_address()));
+    // b reaches Redis by the port only, which is then taken away from it.
+    server.command({"ACL", "SETUSER", "b", "on", ">pw", "~*", "&*", "+@all"});
+    auto settings = settings_for(server.tcp_address());
+    settings.user = "b";
+    settings.password = "pw";
+    replica_under_test b(2, settings);
+    a.start_and_wait();
+    b.start_and_wait();
+    for (const char* key : {"same", "newer", "purged", "lost"}) a.fill(key, "one");
+    REQUIRE(eventually([&] { return a.idle(); }));
+    for (const char* key : {"same", "newer", "purged", "lost"}) REQUIRE(b.look_up(key));
+    server.command({"ACL", "SETUSER", "b", "off"});
+    server.command({"CLIENT", "KILL", "USER", "b"});
+    REQUIRE(eventually([&] { return !b.redis.stats().following; }));
+    REQUIRE(eventually([&] { return b.redis.stats().last_error.find("WRONGPASS") != std::string::npos; }));
+    CHECK(b.redis.stats().last_error.find("pw") == std::string::npos);
+
+    a.fill("newer", "two");
+    a.invalidate("purged");
+    REQUIRE(eventually([&] { return a.idle(); }));
+    const key_names names("default");
+    server.command({"DEL", names.record("lost")});
+    server.command({"XTRIM", names.log(), "MAXLEN", "1"});
+    a.fill("unrelated", "x");
+    REQUIRE(eventually([&] { return a.idle(); }));
+    server.command({"ACL", "SETUSER", "b", "on"});
+    REQUIRE(eventually([&] { return b.content("newer") == "two" && b.content("purged").empty(); }));
+    CHECK(b.content("same") == "one");
+    CHECK(b.content("lost") == "one");
+    CHECK(eventually([&] { return server.number({"EXISTS", names.record("lost")}) == 1; }));
+    CHECK(server.number({"EXISTS", names.record("purged")}) == 0);
+    CHECK(b.count(counter::log_gaps) == 1);
+    REQUIRE(eventually([&] { return b.count(counter::reconciliations) == 1; }));
+    CHECK(b.count(counter::reconcile_dropped) == 2);
+}
+
+TEST_CASE("A Redis that hangs costs a look-up its deadline, and then nothing", "[redis]") {
+    redis_server server;
+    auto settings = settings_for(server.unix_address());
+    settings.lookup_timeout = milliseconds{50};
+    settings.command_timeout = milliseconds{1000};
+    replica_under_test a(1, settings);
+    a.start_and_wait();
+    a.fill("key", "x");
+    REQUIRE(eventually([&] { return a.idle(); }));
+    server.pause();
+    int asked = 0;
+    REQUIRE(eventually([&] {
+        const auto found = a.look_up("absent");
+        if (!found) return true; // the breaker, or the connection was given up
+        REQUIRE(*found == nullptr);
+        ++asked;
+        return false;
+    }));
+    CHECK(asked <= 10);
+    CHECK(a.count(counter::redis_lookup_timeouts) > 0);
+    a.fill("key", "y");
+    REQUIRE(eventually([&] { return !a.redis.stats().following; }));
+    server.resume();
+    REQUIRE(eventually([&] { return a.idle() && a.redis.stats().state == link_state::ready; }));
+    REQUIRE(eventually([&] {
+        const auto found = a.look_up("key");
+        return found && *found && (*found)->content() == "y";
+    }));
+}
+
+TEST_CASE("A Redis that hangs and never comes back does not hold up the end", "[redis]") {
+    redis_server server;
+    replica_under_test a(1, settings_for(server.unix_address()));
+    a.start_and_wait();
+    server.pause();
+    for (int i = 0; i < 10; ++i) a.fill("key" + std::to_string(i), "x");
+    std::atomic<int> answers{0};
+    int asked = 0;
+    for (int i = 0; i < 5; ++i) asked += a.redis.lookup("key", [&](store::response_ptr) { ++answers; });
+    const system_clock clock;
+    CHECK(a.redis.drain(clock.steady() + milliseconds{100}) == 10);
+    CHECK(answers == asked);
+    CHECK(a.redis.stats().state == link_state::stopped);
+    CHECK(!a.redis.lookup("key", [](store::response_ptr) {}));
+}
+
+TEST_CASE("Scripts that Redis has forgotten are loaded again", "[redis]") {
+    redis_server server;
+    replica_under_test a(1, settings_for(server.unix_address()));
+    a.start_and_wait();
+    a.fill("one", "x");
+    REQUIRE(eventually([&] { return a.idle(); }));
+    server.command({"SCRIPT", "FLUSH"});
+    a.fill("two", "x");
+    a.invalidate("one");
+    REQUIRE(eventually([&] { return a.idle(); }));
+    const key_names names("default");
+    CHECK(server.number({"EXISTS", names.record("two")}) == 1);
+    CHECK(server.number({"EXISTS", names.record("one")}) == 0);
+    CHECK(a.count(counter::redis_connects) == 2);
+}
+
+TEST_CASE("A full Redis keeps what waits until there is room", "[redis]") {
+    redis_server server;
+    replica_under_test a(1, settings_for(server.unix_address()));
+    a.start_and_wait();
+    server.command({"CONFIG", "SET", "maxmemory", "1"});
+    a.fill("key", "x");
+    REQUIRE(eventually([&] { return a.redis.stats().last_error.find("OOM") != std::string::npos; }));
+    CHECK(a.redis.stats().queue_depth == 1);
+    CHECK(a.redis.stats().following);
+    server.command({"CONFIG", "SET", "maxmemory", "0"});
+    REQUIRE(eventually([&] { return a.idle(); }));
+    CHECK(server.number({"EXISTS", key_names("default").record("key")}) == 1);
+}
+
+TEST_CASE("A Redis that became a read-only replica keeps what waits until it is one no more", "[redis]") {
+    redis_server server;
+    redis_server primary;
+    replica_under_test a(1, settings_for(server.unix_address()));
+    a.start_and_wait();
+    server.command({"REPLICAOF", "127.0.0.1", std::to_string(primary.tcp_address().port)});
+    a.fill("key", "x");
+    REQUIRE(eventually([&] { return a.redis.stats().last_error.find("READONLY") != std::string::npos; }));
+    CHECK(a.redis.stats().queue_depth == 1);
+    server.command({"REPLICAOF", "NO", "ONE"});
+    REQUIRE(eventually([&] { return a.idle(); }));
+    CHECK(server.number({"EXISTS", key_names("default").record("key")}) == 1);
+}
+
+TEST_CASE("Draining sends everything that waits", "[redis]") {
+    redis_server server;
+    const key_names names("default");
+    {
+        replica_under_test a(1, settings_for(server.unix_address()));
+        a.start();
+        for (int i = 0; i < 5000; ++i) a.fill("key" + std::to_string(i), std::string(200, 'x'));
+        a.invalidate("key0");
+        CHECK(a.redis.drain(a.clock.steady() + test::patience()) == 0);
+        CHECK(a.redis.stats().state == link_state::stopped);
+    }
+    CHECK(server.number({"EXISTS", names.record("key4999")}) == 1);
+    CHECK(server.number({"EXISTS", names.record("key1")}) == 1);
+    CHECK(server.number({"EXISTS", names.record("key0")}) == 0);
+    // A batch an entry.
+    CHECK(server.number({"XLEN", names.log()}) < 500);
+}
+
+TEST_CASE("An overflowing queue drops the oldest records, and puts them again afterwards", "[redis]") {
+    redis_server server{redis_server::not_started{}};
+    auto settings = settings_for(server.unix_address());
+    settings.queue_bytes = 256u << 10;
+    replica_under_test a(1, settings);
+    a.start();
+    for (int i = 0; i < 2000; ++i) {
+        a.fill("key" + std::to_string(i), std::string(300, 'x'));
+        REQUIRE(a.redis.stats().queue_bytes <= settings.queue_bytes);
+    }
+    REQUIRE(eventually([&] { return a.count(counter::redis_puts_dropped) > 0; }));
+    server.start();
+    // 2000 records and the log.
+    CHECK(eventually([&] { return server.number({"DBSIZE"}) == 2001; }));
+}
+
+TEST_CASE("A database, a user and a namespace keep replicas apart", "[redis]") {
+    redis_server server({"--requirepass", "secret"});
+    auto one = settings_for(server.unix_address());
+    one.password = "secret";
+    one.database = 3;
+    auto two = one;
+    two.name_space = "other";
+    auto wrong = one;
+    wrong.password = "guess";
+    replica_under_test a(1, one), b(2, one), c(3, two), d(4, wrong);
+    a.start_and_wait();
+    b.start_and_wait();
+    c.start_and_wait();
+    d.start();
+    a.fill("key", "x");
+    REQUIRE(eventually([&] { return a.idle(); }));
+    REQUIRE(b.look_up("key"));
+    CHECK(b.content("key") == "x");
+    const auto found = c.look_up("key");
+    REQUIRE(found);
+    CHECK(*found == nullptr);
+    CHECK(eventually([&] { return d.redis.stats().last_error.starts_with("AUTH: WRONGPASS"); }));
+    CHECK(!d.redis.stats().following);
+}
+
+TEST_CASE("A flushed Redis is noticed while the connection stands", "[redis][slow]") {
+    redis_server server;
+    replica_under_test a(1, settings_for(server.unix_address()));
+    a.start_and_wait();
+    for (int i = 0; i < 10; ++i) a.fill("key" + std::to_string(i), "x");
+    REQUIRE(eventually([&] { return a.idle(); }));
+    // The follower has read its own entries, so it has a position to check.
+    REQUIRE(eventually([&] { return a.redis.stats().log_position != "0-0"; }));
+    server.command({"FLUSHALL"});
+    CHECK(eventually([&] { return server.number({"EXISTS", key_names("default").record("key9")}) == 1; }));
+    CHECK(a.count(counter::log_gaps) == 1);
+}
+
+TEST_CASE("TLS is refused at start-up where hiredis has none", "[redis]") {
+    link_settings s = settings_for({"127.0.0.1", 1, {}});
+    CHECK(replica::link::check(s).empty());
+    s.tls = true;
+#if !defined(MESHCACHE_HIREDIS_SSL)
+    CHECK(replica::link::check(s) == "rediss:// needs hiredis 1.x built with SSL");
+#endif
+}
