@@ -15,8 +15,9 @@ bool usable_variant(const store::stored_response& r, const store::version& epoch
 
 } // namespace
 
-exchange::exchange(const exchange_settings& settings, store::cache& cache, store::collapse& collapse)
-    : settings_(settings), cache_(cache), collapse_(collapse) {}
+exchange::exchange(const exchange_settings& settings, store::cache& cache, store::collapse& collapse,
+                   store::byte_budget* fill_budget)
+    : settings_(settings), cache_(cache), collapse_(collapse), fill_budget_(fill_budget) {}
 
 exchange::~exchange() { reset(); }
 
@@ -307,7 +308,7 @@ action exchange::on_response(const http::response_head& response, const http::bo
         http::append_variant(names, head_->fields, head->key);
         head->vary_names = std::move(names);
     }
-    if (!fill_) fill_ = std::make_shared<store::fill>(key_, hash_, settings_.max_object);
+    if (!fill_) fill_ = std::make_shared<store::fill>(key_, hash_, settings_.max_object, fill_budget_);
     stream_head_ = std::move(head);
     fill_->start_stream(stream_head_);
     outcome_.stored = true;

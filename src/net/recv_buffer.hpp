@@ -41,6 +41,11 @@ class recv_buffer {
     }
     void commit(std::size_t n) noexcept { end_ += n; }
 
+    /// At least that capacity, if the buffer is empty.
+    void reserve(std::size_t capacity) {
+        if (empty() && capacity_ < capacity) grow(capacity);
+    }
+
     /// Gives the memory back. Only when empty.
     void release() noexcept {
         if (empty()) {

@@ -47,7 +47,9 @@ enum class action : std::uint8_t {
 
 class exchange {
   public:
-    exchange(const exchange_settings& settings, store::cache& cache, store::collapse& collapse);
+    /// `fill_budget` may be null; all outlive the exchange.
+    exchange(const exchange_settings& settings, store::cache& cache, store::collapse& collapse,
+             store::byte_budget* fill_budget);
     ~exchange();
     exchange(const exchange&) = delete;
     exchange& operator=(const exchange&) = delete;
@@ -74,9 +76,13 @@ class exchange {
     // ---- what the actions refer to
 
     const store::response_ptr& response() const noexcept { return response_; }
+    /// What answer_stored is to send, where the session made it itself.
+    void answer_with(store::response_ptr response) noexcept { response_ = std::move(response); }
     int status() const noexcept { return status_; }
     error_code error() const noexcept { return error_; }
     std::string_view remote_key() const noexcept { return key_; }
+    /// The key of a GET of the same URI, without a variant's part.
+    std::string_view primary_key() const noexcept { return std::string_view(key_).substr(0, primary_size_); }
     http::key_view key() const noexcept { return {key_, hash_}; }
     store::fill_reader& reader() noexcept { return reader_; }
     const std::shared_ptr<store::fill>& fill() const noexcept { return fill_; }
@@ -109,6 +115,7 @@ class exchange {
     const exchange_settings& settings_;
     store::cache& cache_;
     store::collapse& collapse_;
+    store::byte_budget* const fill_budget_;
 
     const http::request_head* head_ = nullptr;
     const http::request_uri* uri_ = nullptr;

@@ -58,7 +58,8 @@ struct streamed_head {
     std::string text;                            ///< as stored_response::head(), without Content-Length
     std::optional<std::uint64_t> content_length; ///< known from the upstream's framing
     std::string vary_names;                      ///< as http::parse_vary; empty: does not vary
-    std::string variant_key;                     ///< the key under which this variant will be stored
+    std::string key;                             ///< under which the response will be stored
+    std::string primary_key;                     ///< set if it varies: where the note will stand
 };
 
 enum class fill_state : std::uint8_t {

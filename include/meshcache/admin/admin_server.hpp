@@ -1,0 +1,40 @@
+#pragma once
+// The admin port: health, readiness, metrics and statistics over HTTP, for operators and machines.
+// Runs on the event loop that it is given, beside the proxy's own; it is not on the way of any request.
+#include <meshcache/base/endpoint.hpp>
+#include <meshcache/base/error.hpp>
+
+#include <boost/asio/io_context.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace meshcache::admin {
+
+/// Where the answers come from. Called on the admin loop's thread.
+struct admin_sources {
+    std::function<std::string()> not_ready; ///< why this replica should get no traffic; empty: it is ready
+    std::function<std::string()> metrics;   ///< the page for Prometheus
+    std::function<std::string()> stats;     ///< the JSON object
+};
+
+class admin_server {
+  public:
+    /// `token`: what a client must send as `Authorization: Bearer ...`, health and readiness excepted; empty: nothing.
+    admin_server(boost::asio::io_context& io, admin_sources sources, std::string token);
+    ~admin_server();
+    admin_server(const admin_server&) = delete;
+    admin_server& operator=(const admin_server&) = delete;
+
+    /// Binds and begins to serve; port 0 is replaced in `at`.
+    error_code listen(endpoint& at);
+    /// Stops accepting and closes what is open. On the loop's thread.
+    void stop();
+
+  private:
+    class impl;
+    std::shared_ptr<impl> impl_;
+};
+
+} // namespace meshcache::admin

@@ -1,0 +1,201 @@
+#include <meshcache/admin/admin_server.hpp>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+
+#include <chrono>
+#include <string_view>
+#include <variant>
+
+#include <unistd.h>
+
+namespace meshcache::admin {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace bhttp = beast::http;
+
+using executor = asio::io_context::executor_type;
+using stream = beast::basic_stream<asio::generic::stream_protocol, executor>;
+using request = bhttp::request<bhttp::string_body>;
+using response = bhttp::response<bhttp::string_body>;
+
+constexpr asio::as_tuple_t<asio::use_awaitable_t<executor>> use_task{};
+constexpr std::chrono::seconds idle_limit{30};
+constexpr std::size_t most_connections = 64;
+
+/// Equal in a time that does not depend on where they differ.
+bool same_secret(std::string_view a, std::string_view b) noexcept {
+    unsigned char difference = a.size() == b.size() ? 0 : 1;
+    for (std::size_t i = 0; i < a.size() && i < b.size(); ++i) {
+        difference = static_cast<unsigned char>(difference | (static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i])));
+    }
+    return difference == 0;
+}
+
+} // namespace
+
+class admin_server::impl : public std::enable_shared_from_this<impl> {
+  public:
+    impl(asio::io_context& io, admin_sources sources, std::string token)
+        : io_(io), sources_(std::move(sources)), token_(std::move(token)) {}
+
+    error_code listen(endpoint& at) {
+        error_code ec;
+        asio::generic::stream_protocol::endpoint address;
+        if (at.is_unix()) {
+            auto path = at.unix_path;
+            if (path.front() == '@') {
+                path.front() = '\0';
+            } else {
+                ::unlink(path.c_str());
+                unix_file_ = path;
+            }
+            address = asio::local::stream_protocol::endpoint(path);
+        } else {
+            asio::ip::tcp::resolver resolver(io_);
+            const auto found = resolver.resolve(at.host, std::to_string(at.port), asio::ip::resolver_base::passive, ec);
+            if (ec) return ec;
+            address = found.begin()->endpoint();
+        }
+        acceptor_.open(address.protocol(), ec);
+        if (ec) return ec;
+        if (!at.is_unix()) acceptor_.set_option(asio::socket_base::reuse_address(true), ec);
+        if (ec) return ec;
+        acceptor_.bind(address, ec);
+        if (ec) return ec;
+        acceptor_.listen(asio::socket_base::max_listen_connections, ec);
+        if (ec) return ec;
+        if (!at.is_unix() && at.port == 0) {
+            asio::ip::tcp::endpoint bound;
+            const auto local = acceptor_.local_endpoint(ec);
+            bound.resize(local.size());
+            std::memcpy(bound.data(), local.data(), local.size());
+            at.port = bound.port();
+        }
+        asio::co_spawn(io_, accept_loop(shared_from_this()), asio::detached);
+        return ec;
+    }
+
+    void stop() {
+        error_code ignored;
+        stopped_ = true;
+        acceptor_.close(ignored);
+        if (!unix_file_.empty()) ::unlink(unix_file_.c_str());
+        for (auto* s : open_) s->close();
+    }
+
+  private:
+    template <class T>
+    using task = asio::awaitable<T, executor>;
+
+    static task<void> accept_loop(std::shared_ptr<impl> self) {
+        while (!self->stopped_) {
+            auto [ec, socket] = co_await self->acceptor_.async_accept(use_task);
+            if (ec == asio::error::operation_aborted || self->stopped_) co_return;
+            if (ec) {
+                asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, executor>
+                    pause(self->io_.get_executor(), std::chrono::milliseconds(100));
+                (void)co_await pause.async_wait(use_task);
+                continue;
+            }
+            if (self->open_.size() >= most_connections) continue;
+            asio::co_spawn(self->io_, serve(self, stream(std::move(socket))), asio::detached);
+        }
+    }
+
+    static task<void> serve(std::shared_ptr<impl> self, stream io) {
+        self->open_.push_back(&io);
+        struct leave {
+            impl& owner;
+            stream* which;
+            ~leave() { std::erase(owner.open_, which); }
+        } const at_end{*self, &io};
+
+        beast::flat_buffer buffer(64 * 1024);
+        for (;;) {
+            bhttp::request_parser<bhttp::string_body> parser;
+            parser.header_limit(16 * 1024);
+            parser.body_limit(64 * 1024);
+            io.expires_after(idle_limit);
+            auto [read_error, read] = co_await bhttp::async_read(io, buffer, parser, use_task);
+            (void)read;
+            if (read_error == bhttp::error::end_of_stream) break;
+            if (read_error && read_error.category() != bhttp::make_error_code(bhttp::error::bad_method).category()) co_return;
+            response answer = read_error ? text(bhttp::status::bad_request, "the request is not sound HTTP\n")
+                                         : self->answer(parser.get());
+            const bool keep = !read_error && parser.get().keep_alive();
+            answer.version(read_error ? 11 : parser.get().version());
+            answer.keep_alive(keep);
+            answer.prepare_payload();
+            if (!read_error && parser.get().method() == bhttp::verb::head) answer.body().clear();
+            auto [write_error, written] = co_await bhttp::async_write(io, answer, use_task);
+            (void)written;
+            if (write_error || !keep) break;
+        }
+        error_code ignored;
+        io.socket().shutdown(asio::socket_base::shutdown_send, ignored);
+    }
+
+    static response text(bhttp::status status, std::string body, std::string_view type = "text/plain; charset=utf-8") {
+        response out(status, 11);
+        out.set(bhttp::field::content_type, type);
+        out.set(bhttp::field::cache_control, "no-store");
+        out.body() = std::move(body);
+        return out;
+    }
+
+    response answer(const request& r) const {
+        const std::string_view target(r.target().data(), r.target().size());
+        const auto path = target.substr(0, target.find('?'));
+        const bool health = path == "/healthz" || path == "/readyz";
+        const bool known = health || path == "/metrics" || path == "/stats";
+        if (!health && !token_.empty()) {
+            const auto sent = r[bhttp::field::authorization];
+            if (!same_secret({sent.data(), sent.size()}, "Bearer " + token_)) {
+                auto out = text(bhttp::status::unauthorized, "this port wants Authorization: Bearer and its --admin-token\n");
+                out.set(bhttp::field::www_authenticate, "Bearer realm=\"meshcache admin\"");
+                return out;
+            }
+        }
+        if (!known) return text(bhttp::status::not_found, "there are /healthz, /readyz, /metrics and /stats\n");
+        if (r.method() != bhttp::verb::get && r.method() != bhttp::verb::head) {
+            auto out = text(bhttp::status::method_not_allowed, "only GET and HEAD\n");
+            out.set(bhttp::field::allow, "GET, HEAD");
+            return out;
+        }
+        if (path == "/healthz") return text(bhttp::status::ok, "ok\n");
+        if (path == "/readyz") {
+            const auto why = sources_.not_ready();
+            return why.empty() ? text(bhttp::status::ok, "ready\n") : text(bhttp::status::service_unavailable, why + "\n");
+        }
+        if (path == "/metrics") return text(bhttp::status::ok, sources_.metrics(), "text/plain; version=0.0.4; charset=utf-8");
+        return text(bhttp::status::ok, sources_.stats(), "application/json");
+    }
+
+    asio::io_context& io_;
+    asio::basic_socket_acceptor<asio::generic::stream_protocol, executor> acceptor_{io_.get_executor()};
+    admin_sources sources_;
+    std::string token_;
+    std::string unix_file_;
+    std::vector<stream*> open_;
+    bool stopped_ = false;
+};
+
+admin_server::admin_server(asio::io_context& io, admin_sources sources, std::string token)
+    : impl_(std::make_shared<impl>(io, std::move(sources), std::move(token))) {}
+admin_server::~admin_server() = default;
+
+error_code admin_server::listen(endpoint& at) { return impl_->listen(at); }
+void admin_server::stop() { impl_->stop(); }
+
+} // namespace meshcache::admin

@@ -1,0 +1,298 @@
+#include "server.hpp"
+
+#include "log.hpp"
+#include "version.hpp"
+
+#include <meshcache/admin/admin_server.hpp>
+#include <meshcache/admin/exposition.hpp>
+#include <meshcache/net/worker.hpp>
+#include <meshcache/replica/link.hpp>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <optional>
+#include <random>
+
+namespace meshcache::app {
+namespace {
+
+namespace asio = boost::asio;
+
+/// The part of --memory that fills in flight may hold; the rest is the store's.
+constexpr std::size_t fill_share = 8;
+
+std::uint64_t random_number() {
+    std::random_device device;
+    return std::uniform_int_distribution<std::uint64_t>{}(device);
+}
+
+std::string hex(std::uint64_t n) {
+    char out[17];
+    std::snprintf(out, sizeof out, "%016llx", static_cast<unsigned long long>(n));
+    return out;
+}
+
+net::settings proxy_settings(const configuration& cfg) {
+    net::settings s;
+    s.upstream = cfg.upstream;
+    s.head_limits = {.max_bytes = cfg.max_header_size, .max_fields = cfg.max_header_count, .max_target = cfg.max_target};
+    s.max_connections = cfg.max_connections;
+    s.max_requests_per_connection = cfg.max_requests_per_connection;
+    s.header_timeout = cfg.header_timeout;
+    s.body_timeout = cfg.body_timeout;
+    s.keepalive_timeout = cfg.keepalive_timeout;
+    s.write_timeout = cfg.write_timeout;
+    s.collapse_timeout = cfg.collapse_timeout;
+    s.upstream_connect_timeout = cfg.upstream_connect_timeout;
+    s.upstream_response_timeout = cfg.upstream_response_timeout;
+    s.upstream_idle_timeout = cfg.upstream_idle_timeout;
+    s.upstream_keepalive = cfg.upstream_keepalive;
+    s.upstream_resolve_interval = cfg.upstream_resolve_interval;
+    s.upstream_connections = cfg.upstream_connections;
+    s.trust_forwarded = cfg.trust_forwarded;
+    s.access = cfg.access_log == access_log_mode::all      ? net::access_log::all
+               : cfg.access_log == access_log_mode::misses ? net::access_log::misses
+                                                           : net::access_log::off;
+    s.access_json = cfg.format == log_format::json;
+    auto& x = s.exchange;
+    x.cache.heuristic_percent = cfg.heuristic_percent;
+    x.cache.heuristic_max = std::chrono::duration_cast<seconds>(cfg.heuristic_max);
+    x.cache.default_stale_while_revalidate = std::chrono::duration_cast<seconds>(cfg.stale_while_revalidate);
+    x.cache.default_stale_if_error = std::chrono::duration_cast<seconds>(cfg.stale_if_error);
+    x.cache.store_set_cookie = cfg.store_set_cookie;
+    x.max_object = cfg.max_object;
+    x.reject_hits = !cfg.on_hit.serves();
+    x.reject_status = cfg.on_hit.reject_status;
+    x.remote = cfg.consistency == consistency_mode::eventual;
+    return s;
+}
+
+replica::link_settings link_settings_of(const configuration& cfg) {
+    replica::link_settings s;
+    s.address = cfg.redis->address;
+    s.user = cfg.redis->user;
+    s.password = cfg.redis->password;
+    s.database = static_cast<int>(cfg.redis->database);
+    s.tls = cfg.redis->tls;
+    s.name_space = cfg.name_space;
+    s.lookup_timeout = cfg.redis_timeout;
+    s.command_timeout = cfg.redis_command_timeout;
+    s.backoff_max = cfg.redis_backoff_max;
+    s.queue_bytes = cfg.queue_memory;
+    s.log_length = cfg.log_length;
+    return s;
+}
+
+class server {
+  public:
+    explicit server(const configuration& cfg)
+        : cfg_(cfg), log_(cfg.log_level, cfg.format), replica_(random_number()), started_(clock_.steady()),
+          cache_({.bytes = cfg.memory - cfg.memory / fill_share, .max_object = cfg.max_object, .seed = random_number()}),
+          fill_budget_(cfg.memory / fill_share), collapse_(cfg.max_object, &fill_budget_), versions_(replica_),
+          proxy_(proxy_settings(cfg)),
+          admin_(io_, {.not_ready = [this] { return not_ready(); }, .metrics = [this] { return metrics_page(); },
+                       .stats = [this] { return stats_page(); }},
+                 cfg.admin_token) {}
+
+    int run() {
+        auto& log = *log_.messages();
+        log.info("meshcache {}, replica {}, {} event {}, {} MiB of memory for the cache", version(), hex(replica_),
+                 cfg_.threads, cfg_.threads == 1 ? "loop" : "loops", cfg_.memory >> 20);
+        if (cfg_.consistency == consistency_mode::eventual) {
+            link_.emplace(link_settings_of(cfg_), cache_, versions_, clock_, counters_, log_.messages());
+        }
+        shared_.emplace(net::shared_state{cache_, collapse_, fill_budget_, versions_, clock_, link_ ? &*link_ : nullptr,
+                                          counters_, log_.messages(), log_.access(), connections_});
+        if (!listen()) return 1;
+        if (link_) {
+            link_->start();
+            log.info("namespace {} in Redis at {}", cfg_.name_space, cfg_.redis->redacted());
+        } else {
+            log.info("local cache only (no --redis)");
+        }
+        for (auto& w : workers_) w->start();
+        ready_ = true;
+        wait_for_signal();
+        io_.run();
+        return 0;
+    }
+
+  private:
+    bool listen() {
+        auto at = cfg_.listen;
+        for (unsigned i = 0; i < cfg_.threads; ++i) {
+            auto& w = workers_.emplace_back(std::make_unique<net::worker>(proxy_, *shared_, i));
+            const auto ec = i > 0 && at.is_unix() ? w->share_listener(*workers_.front()) : w->listen(at);
+            if (ec) return refused("--listen", at, ec);
+        }
+        log_.messages()->info("listening on {}, upstream {}", at.to_string(), cfg_.upstream.to_string());
+        at = cfg_.admin;
+        if (const auto ec = admin_.listen(at)) return refused("--admin", at, ec);
+        log_.messages()->info("admin listening on {}", at.to_string());
+        return true;
+    }
+
+    bool refused(const char* flag, const endpoint& at, error_code ec) {
+        log_.messages()->error("cannot listen on {} ({}): {}", at.to_string(), flag, ec.message());
+        return false;
+    }
+
+    void wait_for_signal() {
+        signals_.async_wait([this](error_code ec, int number) {
+            if (ec) return;
+            if (number == SIGHUP) {
+                log_.messages()->info("SIGHUP: there is nothing to reload");
+            } else if (drain_until_) {
+                log_.messages()->warn("a second signal: stopping at once");
+                stop(clock_.steady());
+                return;
+            } else {
+                log_.messages()->info("{}: finishing what is in progress, for {} ms at the most",
+                                      number == SIGTERM ? "SIGTERM" : "SIGINT", cfg_.drain_timeout.count());
+                drain_until_ = clock_.steady() + cfg_.drain_timeout;
+                for (auto& w : workers_) w->begin_drain();
+                poll_drain();
+            }
+            wait_for_signal();
+        });
+    }
+
+    void poll_drain() {
+        constexpr milliseconds interval{10};
+        const bool all = std::all_of(workers_.begin(), workers_.end(), [](const auto& w) { return w->idle(); });
+        // The queue needs a part of the time as well.
+        const auto reserve = std::min<steady_time::duration>(cfg_.drain_timeout / 4, seconds{5});
+        if (all || clock_.steady() >= *drain_until_ - (link_ ? reserve : steady_time::duration::zero())) {
+            if (!all) log_.messages()->warn("--drain-timeout: connections with an exchange in progress are cut");
+            stop(*drain_until_);
+            return;
+        }
+        drain_timer_.expires_after(interval);
+        drain_timer_.async_wait([this](error_code ec) {
+            if (!ec) poll_drain();
+        });
+    }
+
+    void stop(steady_time until) {
+        for (auto& w : workers_) w->stop();
+        if (link_) {
+            const auto left = link_->drain(until);
+            if (left > 0) {
+                log_.messages()->warn("{} changes did not reach Redis before the end", left);
+            } else {
+                log_.messages()->info("every change has reached Redis");
+            }
+        }
+        admin_.stop();
+        signals_.cancel();
+        drain_timer_.cancel();
+        io_.stop();
+        log_.messages()->info("stopped");
+    }
+
+    std::string not_ready() const {
+        if (drain_until_) return "draining";
+        return ready_ ? "" : "starting";
+    }
+
+    std::uint64_t count(counter c) const { return counters_.total(c); }
+
+    std::string stats_page() const {
+        admin::stats s;
+        const auto store = cache_.stats();
+        s.version = version();
+        s.replica_id = hex(replica_);
+        s.uptime_s = std::chrono::duration<double>(clock_.steady() - started_).count();
+        s.connections = connections_.load(std::memory_order_relaxed);
+        s.hits = count(counter::requests_hit) + count(counter::requests_hit_redis);
+        s.misses = count(counter::requests_uri_miss) + count(counter::requests_vary_miss) +
+                   count(counter::requests_stale) + count(counter::requests_request);
+        s.collapsed = count(counter::requests_collapsed);
+        s.fills = collapse_.fills();
+        s.objects = store.objects;
+        s.bytes = store.bytes + fill_budget_.used();
+        s.bytes_limit = cfg_.memory;
+        s.stored = count(counter::stored);
+        s.evicted = store.evicted;
+        s.batches = count(counter::redis_batches);
+        if (link_) {
+            const auto l = link_->stats();
+            s.redis_state = to_string(l.state);
+            s.log_position = l.log_position;
+            s.queue_depth = l.queue_depth;
+            s.queue_bytes = l.queue_bytes;
+            s.propagation_ms = {l.propagation.count, l.propagation.p50_ms, l.propagation.p99_ms, l.propagation.max_ms,
+                                l.propagation.last_ms};
+        } else {
+            s.redis_state = "off";
+        }
+        return admin::stats_json(s);
+    }
+
+    std::string metrics_page() const {
+        const auto store = cache_.stats();
+        std::vector<admin::gauge_value> gauges{
+            {"meshcache_connections", "Client connections that are open.", {},
+             static_cast<double>(connections_.load(std::memory_order_relaxed))},
+            {"meshcache_store_bytes", "Memory that the local store holds, overhead included.", {},
+             static_cast<double>(store.bytes)},
+            {"meshcache_store_limit_bytes", "Bound on the local store's memory.", {}, static_cast<double>(store.bytes_limit)},
+            {"meshcache_store_objects", "Responses in the local store.", {}, static_cast<double>(store.objects)},
+            {"meshcache_fills", "Fetches under way that several requests may share.", {},
+             static_cast<double>(collapse_.fills())},
+            {"meshcache_fill_bytes", "Memory that fetches under way hold.", {}, static_cast<double>(fill_budget_.used())},
+        };
+        if (link_) {
+            const auto l = link_->stats();
+            gauges.push_back({"meshcache_redis_up", "Whether Redis is reachable and the change log is followed.", {},
+                              l.state == replica::link_state::ready ? 1.0 : 0.0});
+            gauges.push_back({"meshcache_redis_breaker_open", "Whether look-ups in Redis are skipped because it is unwell.",
+                              {}, l.breaker_open ? 1.0 : 0.0});
+            gauges.push_back({"meshcache_queue_depth", "Changes that wait for Redis or are on their way.", {},
+                              static_cast<double>(l.queue_depth)});
+            gauges.push_back({"meshcache_queue_bytes", "Memory that these changes hold.", {}, static_cast<double>(l.queue_bytes)});
+            gauges.push_back({"meshcache_propagation_seconds",
+                              "Time from a response's making on one replica to its arrival here.", {{"quantile", "0.5"}},
+                              l.propagation.p50_ms / 1000});
+            gauges.push_back({"meshcache_propagation_seconds", "", {{"quantile", "0.99"}}, l.propagation.p99_ms / 1000});
+        }
+        return admin::prometheus_page(counters_, gauges);
+    }
+
+    const configuration& cfg_;
+    system_clock clock_;
+    log log_;
+    std::uint64_t replica_;
+    steady_time started_;
+    metrics counters_;
+    std::atomic<std::size_t> connections_{0};
+    store::cache cache_;
+    store::byte_budget fill_budget_;
+    store::collapse collapse_;
+    store::hybrid_clock versions_;
+    std::optional<replica::link> link_;
+    net::settings proxy_;
+    std::optional<net::shared_state> shared_;
+    std::vector<std::unique_ptr<net::worker>> workers_;
+    asio::io_context io_{1};
+    asio::signal_set signals_{io_, SIGTERM, SIGINT, SIGHUP};
+    asio::steady_timer drain_timer_{io_};
+    admin::admin_server admin_;
+    std::optional<steady_time> drain_until_;
+    bool ready_ = false;
+};
+
+} // namespace
+
+int run(const configuration& cfg) {
+    std::signal(SIGPIPE, SIG_IGN);
+    return server(cfg).run();
+}
+
+} // namespace meshcache::app

@@ -1,0 +1,83 @@
+#include "fill_pump.hpp"
+
+#include "event.hpp"
+#include "session.hpp"
+
+namespace meshcache::net {
+namespace {
+
+/// How long readers may hold up a window before those that are behind are cut.
+constexpr milliseconds laggard_grace{1000};
+
+} // namespace
+
+error_code body_error(error_code ec) noexcept {
+    if (ec == errc::client_timeout) return errc::upstream_stalled;
+    if (ec == errc::client_malformed) return errc::upstream_malformed;
+    return errc::upstream_truncated;
+}
+
+void end_fill(loop_context& loop, store::fill& f, const store::streamed_head& head,
+              std::span<const std::string_view> content) {
+    auto& shared = loop.shared;
+    auto done = flow::finish_fill(f, head, content, shared.cache, shared.collapse, loop.counters);
+    if (shared.link != nullptr) {
+        if (done.response) shared.link->put(std::move(done.response));
+        if (done.note) shared.link->put(std::move(done.note));
+    }
+}
+
+task<void> pump_fill(loop_context& loop, upstream_lease lease, http::body_framing framing, bool reusable,
+                     std::shared_ptr<store::fill> f, std::shared_ptr<const store::streamed_head> head) {
+    auto& collapse = loop.shared.collapse;
+    const store::fetcher_guard guard(collapse, f);
+    event room(loop.ex);
+    const auto waker = std::make_shared<session_waker>(loop.ex, room);
+    struct detach {
+        session_waker& w;
+        ~detach() { w.detach(); }
+    } const at_end{*waker};
+    f->set_fetcher(waker);
+
+    body_source source(lease->io, lease->in, framing, loop.cfg.upstream_idle_timeout);
+    std::vector<std::string_view> pieces;
+    std::uint64_t total = 0;
+    const auto stop_recording = [&] {
+        if (!f->stop_recording()) return;
+        collapse.leave(*f);
+        collapse.remember_unshareable(f->key().hash, loop.sweep.now() + loop.cfg.exchange.unshareable_for);
+        loop.counters.add(counter::store_refused_large);
+    };
+
+    while (!source.done()) {
+        const auto ec = co_await source.next(pieces);
+        if (ec) {
+            if (ec == errc::client_timeout) loop.counters.add(counter::timeout_upstream_idle);
+            loop.counters.add(counter::upstream_errors);
+            collapse.leave(*f);
+            f->fail(body_error(ec));
+            co_return;
+        }
+        for (const auto piece : pieces) {
+            total += piece.size();
+            if (total > loop.cfg.exchange.max_object) stop_recording();
+            if (f->append(piece) == store::append_result::over_budget) stop_recording();
+        }
+        while (!f->has_room()) {
+            room.clear();
+            if (f->has_room()) break;
+            if (!co_await room.wait(laggard_grace)) (void)f->cut_laggards();
+        }
+        if (!f->recording() && f->readers() == 0) co_return; // nobody is left who wants it
+    }
+    source.release_pieces();
+    if (f->recording()) {
+        const auto content = f->recorded();
+        end_fill(loop, *f, *head, content);
+    } else {
+        f->complete(nullptr);
+    }
+    if (reusable) lease.give_back();
+}
+
+} // namespace meshcache::net

@@ -1,0 +1,138 @@
+#include "listener.hpp"
+
+#include <boost/asio/error.hpp>
+#include <boost/asio/ip/v6_only.hpp>
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace meshcache::net {
+namespace {
+
+using reuse_port = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
+
+/// Whether somebody accepts connections at that path; if not, its file is a left-over.
+bool somebody_listens(const std::string& path) {
+    asio::io_context io;
+    asio::local::stream_protocol::socket probe(io);
+    error_code ec;
+    probe.connect(asio::local::stream_protocol::endpoint(path), ec);
+    return !ec;
+}
+
+} // namespace
+
+listener::listener(const executor& ex) : ex_(ex) {}
+
+error_code listener::open(endpoint& at) { return at.is_unix() ? open_unix(at) : open_tcp(at); }
+
+error_code listener::open_tcp(endpoint& at) {
+    error_code ec;
+    asio::ip::tcp::endpoint address;
+    if (const auto ip = asio::ip::make_address(at.host, ec); !ec) {
+        address = {ip, at.port};
+    } else {
+        asio::io_context io;
+        asio::ip::tcp::resolver resolver(io);
+        const auto found = resolver.resolve(at.host, std::to_string(at.port), asio::ip::resolver_base::passive, ec);
+        if (ec) return ec;
+        if (found.empty()) return asio::error::host_not_found;
+        address = found.begin()->endpoint();
+    }
+    auto& acceptor = tcp_.emplace(ex_);
+    acceptor.open(address.protocol(), ec);
+    if (ec) return ec;
+    acceptor.set_option(asio::socket_base::reuse_address(true), ec);
+    if (ec) return ec;
+    acceptor.set_option(reuse_port(true), ec);
+    if (ec) return ec;
+    if (address.address().is_v6()) acceptor.set_option(asio::ip::v6_only(false), ec);
+    acceptor.bind(address, ec);
+    if (ec) return ec;
+    acceptor.listen(asio::socket_base::max_listen_connections, ec);
+    if (ec) return ec;
+    acceptor.non_blocking(true, ec);
+    at.port = acceptor.local_endpoint(ec).port();
+    local_port_ = std::to_string(at.port);
+    return ec;
+}
+
+error_code listener::open_unix(const endpoint& at) {
+    error_code ec;
+    auto path = at.unix_path;
+    const bool abstract = path.front() == '@';
+    if (abstract) {
+        path.front() = '\0';
+    } else if (::access(path.c_str(), F_OK) == 0) {
+        if (somebody_listens(path)) return asio::error::address_in_use;
+        ::unlink(path.c_str());
+    }
+    auto& acceptor = unix_.emplace(ex_);
+    const asio::local::stream_protocol::endpoint address(path);
+    acceptor.open(address.protocol(), ec);
+    if (ec) return ec;
+    acceptor.bind(address, ec);
+    if (ec) return ec;
+    if (!abstract) unix_file_ = path;
+    acceptor.listen(asio::socket_base::max_listen_connections, ec);
+    if (ec) return ec;
+    acceptor.non_blocking(true, ec);
+    return ec;
+}
+
+error_code listener::share(const listener& other) {
+    // basic_socket_acceptor has no const access to its descriptor.
+    auto& source = const_cast<listener&>(other);
+    const int fd = ::fcntl(source.unix_->native_handle(), F_DUPFD_CLOEXEC, 0);
+    if (fd < 0) return {errno, boost::system::system_category()};
+    error_code ec;
+    auto& acceptor = unix_.emplace(ex_);
+    acceptor.assign(asio::local::stream_protocol(), fd, ec);
+    if (ec) {
+        ::close(fd);
+        return ec;
+    }
+    acceptor.non_blocking(true, ec);
+    return ec;
+}
+
+task<accepted> listener::accept(error_code& ec) {
+    accepted out;
+    if (tcp_) {
+        auto [error, socket] = co_await tcp_->async_accept(ex_, use_task);
+        ec = error;
+        if (ec) co_return out;
+        error_code ignored;
+        socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+        const auto peer = socket.remote_endpoint(ignored);
+        if (!ignored) {
+            const auto address = peer.address();
+            out.client = address.is_v6() && address.to_v6().is_v4_mapped()
+                             ? asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string()
+                             : address.to_string();
+        }
+        out.local_port = local_port_;
+        out.socket.emplace(std::move(socket));
+    } else {
+        auto [error, socket] = co_await unix_->async_accept(ex_, use_task);
+        ec = error;
+        if (ec) co_return out;
+        out.socket.emplace(std::move(socket));
+    }
+    co_return out;
+}
+
+void listener::close() noexcept {
+    error_code ignored;
+    if (tcp_) tcp_->close(ignored);
+    if (unix_) unix_->close(ignored);
+    if (!unix_file_.empty()) {
+        ::unlink(unix_file_.c_str());
+        unix_file_.clear();
+    }
+}
+
+} // namespace meshcache::net

@@ -1,0 +1,50 @@
+#pragma once
+// A listening socket of one event loop.
+#include "io.hpp"
+
+#include <meshcache/base/endpoint.hpp>
+
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+
+#include <optional>
+#include <string>
+
+namespace meshcache::net {
+
+/// An accepted connection and where it came from.
+struct accepted {
+    std::optional<stream_socket> socket;
+    std::string client;     ///< address without port; empty for a unix socket
+    std::string local_port; ///< empty for a unix socket
+};
+
+/// Accepts connections at a TCP address or a unix socket. Used by its loop's thread once opened.
+class listener {
+  public:
+    explicit listener(const executor& ex);
+
+    /// Binds and listens. TCP sockets share their port (SO_REUSEPORT); port 0 is replaced in `at`. A
+    /// unix socket's file is removed first if nobody listens there, and again by close().
+    error_code open(endpoint& at);
+    /// Accepts from the same socket as `other`, which is how loops share a unix socket.
+    error_code share(const listener& other);
+
+    /// Waits for the next connection.
+    task<accepted> accept(error_code& ec);
+    void close() noexcept;
+    ~listener() { close(); }
+
+  private:
+    error_code open_tcp(endpoint& at);
+    error_code open_unix(const endpoint& at);
+
+    executor ex_;
+    std::optional<asio::basic_socket_acceptor<asio::ip::tcp, executor>> tcp_;
+    std::optional<asio::basic_socket_acceptor<asio::local::stream_protocol, executor>> unix_;
+    std::string local_port_;
+    std::string unix_file_; ///< to be removed by close()
+};
+
+} // namespace meshcache::net

@@ -1,0 +1,40 @@
+#pragma once
+// What the connections of one event loop share. Belongs to a worker; everything in it is used on the worker's
+// thread alone.
+#include "access_log.hpp"
+#include "deadline.hpp"
+#include "io.hpp"
+#include "upstream_pool.hpp"
+
+#include <meshcache/net/settings.hpp>
+
+#include <boost/intrusive/list.hpp>
+
+#include <string>
+
+namespace meshcache::net {
+
+class session;
+using session_hook = boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+
+struct loop_context {
+    loop_context(const executor& executor_, const settings& cfg_, shared_state& shared_)
+        : ex(executor_), cfg(cfg_), shared(shared_), counters(shared_.counters.make_slab()),
+          sweep(shared_.clock.steady()), pool(executor_, cfg_, sweep, counters),
+          access(cfg_.access, cfg_.access_json, shared_.access) {}
+
+    /// Runs a coroutine on this loop until it ends by itself; counted, so that a drain waits for it.
+    void spawn(task<void> work);
+
+    executor ex;
+    const settings& cfg;
+    shared_state& shared;
+    metrics_slab& counters;
+    deadline_sweep sweep;
+    upstream_pool pool;
+    access_logger access;
+    bool draining = false;
+    std::size_t running = 0; ///< coroutines begun by spawn() and not ended
+};
+
+} // namespace meshcache::net

@@ -1,0 +1,166 @@
+#include "session.hpp"
+
+#include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+
+namespace meshcache::net {
+
+void session_waker::wake() noexcept {
+    if (posted_.exchange(true, std::memory_order_acq_rel)) return;
+    asio::post(ex_, [self = shared_from_this()] {
+        self->posted_.store(false, std::memory_order_release);
+        if (self->target_ != nullptr) self->target_->set();
+    });
+}
+
+session::session(loop_context& loop, stream_socket socket, std::string client, std::string local_port)
+    : loop_(loop), io_(std::move(socket), loop.sweep), client_(std::move(client)), local_port_(std::move(local_port)),
+      news_(loop.ex), exchange_(loop.cfg.exchange, loop.shared.cache, loop.shared.collapse, &loop.shared.fill_budget) {
+    waker_ = std::make_shared<session_waker>(loop.ex, news_);
+    out_.reserve(batch * 3);
+    holders_.reserve(batch);
+}
+
+session::~session() {
+    exchange_.reset();
+    waker_->detach();
+    loop_.counters.add(counter::client_bytes_in, io_.bytes_read());
+    loop_.counters.add(counter::client_bytes_out, io_.bytes_written());
+}
+
+void session::begin_drain() noexcept {
+    close_ = true;
+    if (!busy_ && in_.empty()) io_.abort();
+}
+
+void session::abort() noexcept {
+    close_ = true;
+    io_.abort();
+}
+
+task<void> session::run() {
+    for (;;) {
+        flow::action next{};
+        switch (serve_buffered(next)) {
+        case step::need_bytes:
+            if (!flush_at_once() && !co_await flush()) co_return;
+            if (!co_await read_more()) co_return;
+            break;
+        case step::flush:
+            if (!flush_at_once() && !co_await flush()) co_return;
+            break;
+        case step::work:
+            busy_ = true;
+            if (!flush_at_once() && !co_await flush()) co_return;
+            co_await perform(next);
+            busy_ = false;
+            break;
+        case step::refuse:
+            if (!flush_at_once() && !co_await flush()) co_return;
+            loop_.counters.add(counter::requests_malformed);
+            close_ = unread_ = true;
+            exchange_.reset();
+            co_await answer_generated(refuse_status_, refuse_why_);
+            break;
+        }
+        if (close_) {
+            if (unread_) co_await linger();
+            io_.shutdown_send();
+            co_return;
+        }
+    }
+}
+
+session::step session::refused(int status, std::string_view why) noexcept {
+    refuse_status_ = status;
+    refuse_why_ = why;
+    return step::refuse;
+}
+
+session::step session::serve_buffered(flow::action& next) {
+    while (!in_.empty()) {
+        const auto parsed = http::parse_request_head(in_.view(), loop_.cfg.head_limits, head_);
+        if (parsed.state == http::parse_state::incomplete) return step::need_bytes;
+        if (parsed.state == http::parse_state::malformed) {
+            return refused(http::response_status(parsed.error), http::describe(parsed.error));
+        }
+        if (head_started_) {
+            head_started_ = false;
+            io_.read_deadline().clear();
+        }
+        if (const auto bad = http::check_host(head_); bad != http::framing_error::none) {
+            return refused(400, http::describe(bad));
+        }
+        if (const auto bad = http::request_framing(head_, framing_); bad != http::framing_error::none) {
+            return refused(400, http::describe(bad));
+        }
+        if (const auto bad = http::split_uri(head_, host_buffer_, uri_); bad != http::uri_error::none) {
+            return refused(bad == http::uri_error::connect ? 501 : 400, http::describe(bad));
+        }
+
+        ++requests_;
+        close_ = close_ || !http::keeps_alive(head_.minor, head_.fields) || loop_.draining ||
+                 (loop_.cfg.max_requests_per_connection != 0 && requests_ >= loop_.cfg.max_requests_per_connection);
+        began_ = {};
+        if (loop_.access.wants(true)) began_ = std::chrono::steady_clock::now();
+
+        next = exchange_.begin(head_, uri_, framing_, loop_.shared.clock.wall(), loop_.sweep.now(), waker_);
+        if (next != flow::action::answer || framing_.kind != http::body_kind::none) {
+            if (began_ == std::chrono::steady_clock::time_point{}) began_ = std::chrono::steady_clock::now();
+            return step::work;
+        }
+        queue_stored(exchange_.response());
+        in_.consume(head_.size);
+        if (close_ || queue_full()) return step::flush;
+    }
+    return step::need_bytes;
+}
+
+task<bool> session::read_more() {
+    constexpr std::size_t first_buffer = 4096;
+    const bool idle = in_.empty();
+    if (idle) {
+        if (close_) co_return true;
+        io_.read_deadline().arm(requests_ == 0 ? loop_.cfg.header_timeout : loop_.cfg.keepalive_timeout);
+    } else if (!head_started_) {
+        // One deadline for the whole head, however many pieces it comes in.
+        head_started_ = true;
+        io_.read_deadline().arm(loop_.cfg.header_timeout);
+    }
+    const auto room = in_.prepare(first_buffer, loop_.cfg.head_limits.max_bytes + 1);
+    auto [error, n] = co_await io_.socket().async_read_some(asio::buffer(room.data(), room.size()), use_task);
+    const auto ec = io_.after_read(error, n);
+    if (!ec) {
+        in_.commit(n);
+        co_return true;
+    }
+    if (ec == errc::client_timeout) {
+        if (idle) {
+            loop_.counters.add(counter::timeout_keepalive);
+        } else {
+            loop_.counters.add(counter::timeout_header);
+            close_ = true;
+            exchange_.reset();
+            co_await answer_generated(408, "the request's head took too long");
+        }
+    }
+    co_return false;
+}
+
+task<void> session::linger() {
+    // Closing with unread bytes makes the kernel send RST, which can destroy the answer before the client has read
+    // it (RFC 9112, section 9.6). So: FIN first, then read and forget for a bounded time and amount.
+    constexpr std::size_t most = 256 * 1024;
+    io_.shutdown_send();
+    std::array<char, 4096> sink;
+    io_.read_deadline().arm(milliseconds{2000});
+    for (std::size_t total = 0; total < most;) {
+        error_code ec;
+        const auto n = co_await io_.read_some(sink, ec);
+        if (ec) break;
+        total += n;
+    }
+    io_.read_deadline().clear();
+}
+
+} // namespace meshcache::net

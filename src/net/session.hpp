@@ -1,0 +1,135 @@
+#pragma once
+// One client connection. Reads requests, answers hits at once, and carries out what the exchange says for
+// the others. Everything happens on its event loop's thread.
+#include "body_source.hpp"
+#include "event.hpp"
+#include "loop_context.hpp"
+#include "stream.hpp"
+
+#include <meshcache/flow/exchange.hpp>
+#include <meshcache/http/forwarding.hpp>
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace meshcache::net {
+
+/// Wakes a session that waits for a fill. Outlives the session if a fill still knows it.
+class session_waker;
+
+class session : public session_hook {
+  public:
+    /// `client` and `local_port` are for X-Forwarded-* and the log; empty for a unix socket.
+    session(loop_context& loop, stream_socket socket, std::string client, std::string local_port);
+    ~session();
+    session(const session&) = delete;
+    session& operator=(const session&) = delete;
+
+    /// Serves the connection until it ends.
+    task<void> run();
+
+    /// Ends the connection after the exchange in progress, or at once if there is none.
+    void begin_drain() noexcept;
+    /// Ends it now.
+    void abort() noexcept;
+
+  private:
+    /// Where the reading of requests stands.
+    enum class step : std::uint8_t {
+        need_bytes, ///< no whole head is buffered
+        flush,      ///< enough answers are queued, or the connection is to be closed after them
+        work,       ///< a request that is not simply a hit
+        refuse,     ///< a request that is malformed, ambiguous or over a limit
+    };
+
+    // session.cpp: reading requests
+    step serve_buffered(flow::action& next);
+    step refused(int status, std::string_view why) noexcept;
+    task<bool> read_more();
+    task<void> linger();
+
+    // session_answer.cpp: answers of our own and from the store
+    void queue_stored(store::response_ptr response);
+    bool queue_full() const noexcept;
+    bool flush_at_once();
+    task<bool> flush();
+    task<void> answer_stored();
+    task<void> answer_generated(int status, std::string_view why);
+    std::string_view hit_fields(const store::stored_response& response);
+    void append_dynamic_fields(std::string& out, const http::lifetime* life);
+    task<void> follow();
+    void log_access(int status);
+    void count_status(int status) noexcept;
+
+    // session_fetch.cpp: the upstream
+    task<void> perform(flow::action next);
+    task<flow::action> ask_remote();
+    task<flow::action> wait_for_fill();
+    task<flow::action> fetch();
+    struct upload;
+    task<void> upload_body(upload& up);
+    task<void> stop_upload(upload& up);
+    task<error_code> read_response_head(upstream_connection& upstream, upload* up);
+    task<flow::action> on_answer(upstream_lease lease, const store::version& version, wall_time request_time,
+                                 upload* up);
+    task<bool> relay_response(upstream_connection& upstream, const http::body_framing& framing);
+    task<void> share_response(upstream_lease lease, const http::body_framing& framing);
+    task<void> tunnel(upstream_lease& lease);
+    flow::action upstream_failed(error_code ec);
+    void invalidate_target(int status);
+
+    loop_context& loop_;
+    stream io_;
+    recv_buffer in_;
+    std::string client_, local_port_;
+    std::shared_ptr<session_waker> waker_;
+    event news_;
+
+    http::request_head head_;
+    http::request_uri uri_;
+    http::body_framing framing_;
+    std::string host_buffer_;
+    std::string head_copy_; ///< the head of a request with a body, since reading the body moves the buffer
+    flow::exchange exchange_;
+    std::chrono::steady_clock::time_point began_{};
+    std::size_t requests_ = 0;
+    std::size_t sent_before_ = 0; ///< io_.bytes_written() when the request began
+    bool close_ = false;
+    bool busy_ = false;           ///< an exchange is in progress
+    bool head_started_ = false;   ///< the header deadline runs
+    bool upgrade_ = false;        ///< the request asks for another protocol
+    bool unread_ = false;         ///< bytes of the request may still come that nobody will read
+
+    // What is to be written: heads and bodies of stored responses, and the fields made for each of them.
+    static constexpr std::size_t tail_room = 256;
+    static constexpr std::size_t batch = 16;
+    std::vector<asio::const_buffer> out_;
+    std::vector<store::response_ptr> holders_;
+    std::array<char, tail_room * batch> tails_;
+    std::size_t tails_used_ = 0;
+
+    int refuse_status_ = 0;
+    std::string_view refuse_why_;
+
+    std::string text_;     ///< heads to the client
+    std::string up_text_;  ///< heads to the upstream
+    std::vector<std::string_view> pieces_;
+};
+
+class session_waker final : public store::fill_waiter, public std::enable_shared_from_this<session_waker> {
+  public:
+    session_waker(executor ex, event& target) : ex_(std::move(ex)), target_(&target) {}
+    void wake() noexcept override;
+    /// The session goes; on its thread.
+    void detach() noexcept { target_ = nullptr; }
+
+  private:
+    executor ex_;
+    event* target_; ///< read and written on the loop's thread alone
+    std::atomic<bool> posted_{false};
+};
+
+} // namespace meshcache::net

@@ -1,0 +1,229 @@
+// The part of a session that writes answers of its own, and those that the store or a fill holds.
+#include "session.hpp"
+
+#include <meshcache/http/chunked.hpp>
+#include <meshcache/http/grammar.hpp>
+#include <meshcache/http/reuse.hpp>
+
+#include <charconv>
+#include <cstring>
+
+namespace meshcache::net {
+namespace {
+
+char* put(char* out, std::string_view text) noexcept {
+    std::memcpy(out, text.data(), text.size());
+    return out + text.size();
+}
+
+char* put(char* out, std::int64_t n) noexcept { return std::to_chars(out, out + 20, n).ptr; }
+
+void append_number(std::string& out, std::int64_t n) {
+    char digits[20];
+    out.append(digits, put(digits, n));
+}
+
+} // namespace
+
+void session::count_status(int status) noexcept {
+    switch (status / 100) {
+    case 1: loop_.counters.add(counter::responses_1xx); break;
+    case 2: loop_.counters.add(counter::responses_2xx); break;
+    case 3: loop_.counters.add(counter::responses_3xx); break;
+    case 4: loop_.counters.add(counter::responses_4xx); break;
+    default: loop_.counters.add(counter::responses_5xx); break;
+    }
+}
+
+void session::log_access(int status) {
+    const auto& outcome = exchange_.outcome();
+    loop_.counters.add(flow::counter_of(outcome));
+    count_status(status);
+    if (!loop_.access.wants(outcome.hit && !outcome.rejected)) return;
+    loop_.access.write({.client = client_,
+                        .method = head_.method_text,
+                        .host = uri_.host,
+                        .target = uri_.path_query,
+                        .status = status,
+                        .bytes = io_.bytes_written() - sent_before_,
+                        .took = std::chrono::steady_clock::now() - began_,
+                        .outcome = &outcome});
+}
+
+void session::append_dynamic_fields(std::string& out, const http::lifetime* life) {
+    if (life != nullptr) {
+        const auto age = http::current_age(*life, loop_.shared.clock.wall());
+        if (age.count() > 0 || exchange_.outcome().hit) {
+            out += "Age: ";
+            append_number(out, age.count());
+            out += "\r\n";
+        }
+    }
+    out += "Cache-Status: ";
+    flow::write_cache_status(exchange_.outcome(), out);
+    out += "\r\n";
+    if (close_) {
+        out += "Connection: close\r\n";
+    } else if (head_.minor == 0) {
+        out += "Connection: keep-alive\r\n";
+    }
+    out += "\r\n";
+}
+
+std::string_view session::hit_fields(const store::stored_response& response) {
+    char* const begin = tails_.data() + tails_used_;
+    const auto& outcome = exchange_.outcome();
+    char* end = begin;
+    if (outcome.hit && !outcome.from_redis && outcome.detail.empty() && head_.minor == 1 && !close_) {
+        const auto age = http::current_age(response.meta().life, loop_.shared.clock.wall());
+        end = put(end, "Age: ");
+        end = put(end, age.count());
+        end = put(end, "\r\nCache-Status: meshcache; hit; ttl=");
+        end = put(end, outcome.ttl.value_or(0));
+        end = put(end, "\r\n\r\n");
+    } else {
+        text_.clear();
+        append_dynamic_fields(text_, &response.meta().life);
+        end = put(end, std::string_view(text_).substr(0, tail_room));
+    }
+    tails_used_ += static_cast<std::size_t>(end - begin);
+    return {begin, static_cast<std::size_t>(end - begin)};
+}
+
+void session::queue_stored(store::response_ptr response) {
+    sent_before_ = io_.bytes_written();
+    const auto fields = hit_fields(*response);
+    out_.emplace_back(response->head().data(), response->head().size());
+    out_.emplace_back(fields.data(), fields.size());
+    if (!exchange_.is_head() && !response->content().empty()) {
+        out_.emplace_back(response->content().data(), response->content().size());
+    }
+    const int status = response->meta().status;
+    holders_.push_back(std::move(response));
+    log_access(status);
+}
+
+bool session::queue_full() const noexcept {
+    return holders_.size() >= batch || tails_used_ + tail_room > tails_.size();
+}
+
+bool session::flush_at_once() {
+    if (out_.empty()) return true;
+    error_code ec;
+    const auto n = io_.write_now(out_, ec);
+    if (n != asio::buffer_size(out_)) {
+        // The rest, or the error, is flush()'s.
+        const auto left = drop_front(out_, n);
+        out_.erase(out_.begin(), out_.end() - static_cast<std::ptrdiff_t>(left.size()));
+        return false;
+    }
+    out_.clear();
+    holders_.clear();
+    tails_used_ = 0;
+    return true;
+}
+
+task<bool> session::flush() {
+    const auto ec = co_await io_.write(out_, loop_.cfg.write_timeout);
+    out_.clear();
+    holders_.clear();
+    tails_used_ = 0;
+    if (ec == errc::client_timeout) loop_.counters.add(counter::timeout_write);
+    co_return !ec;
+}
+
+task<void> session::answer_stored() {
+    queue_stored(exchange_.response());
+    if (!flush_at_once() && !co_await flush()) close_ = true;
+}
+
+task<void> session::answer_generated(int status, std::string_view why) {
+    sent_before_ = io_.bytes_written();
+    const auto reason = http::reason_phrase(status);
+    std::string content;
+    content.append(std::to_string(status)).append(" ").append(reason);
+    if (!why.empty()) content.append(": ").append(why);
+    content += '\n';
+
+    text_.assign("HTTP/1.1 ").append(std::to_string(status)).append(" ").append(reason).append("\r\nDate: ");
+    text_ += http::format_date(loop_.shared.clock.wall());
+    text_ += "\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ";
+    append_number(text_, static_cast<std::int64_t>(content.size()));
+    text_ += "\r\nVia: 1.1 meshcache\r\nCache-Control: no-store\r\n";
+    append_dynamic_fields(text_, nullptr);
+    if (!exchange_.is_head()) text_ += content;
+    if (co_await io_.write(text_, loop_.cfg.write_timeout)) close_ = true;
+    if (refuse_status_ == 0) {
+        log_access(status);
+    } else {
+        count_status(status);
+    }
+}
+
+task<void> session::follow() {
+    const auto head = exchange_.stream_head();
+    auto& reader = exchange_.reader();
+    const bool chunked = !head->content_length && head_.minor == 1;
+    if (!head->content_length && head_.minor == 0) close_ = true;
+    sent_before_ = io_.bytes_written();
+
+    std::vector<asio::const_buffer> gather;
+    std::array<std::string_view, 16> pieces;
+    char size_line[20];
+    bool head_sent = false;
+    for (;;) {
+        news_.clear();
+        const auto view = reader.look();
+        const bool broken = view.cut || view.state == store::fill_state::failed ||
+                            view.state == store::fill_state::released;
+        if (broken && !head_sent) {
+            const auto next = exchange_.on_failure(view.error, loop_.shared.clock.wall());
+            exchange_.outcome().stored = false;
+            if (next == flow::action::answer) co_return co_await answer_stored();
+            co_return co_await answer_generated(exchange_.error() == errc::upstream_silent ||
+                                                        exchange_.error() == errc::upstream_stalled ? 504 : 502,
+                                                exchange_.outcome().detail);
+        }
+        const auto count = broken ? 0 : reader.peek(pieces);
+        gather.clear();
+        if (!head_sent) {
+            text_.assign(head->text);
+            if (head->content_length) {
+                text_ += "Content-Length: ";
+                append_number(text_, static_cast<std::int64_t>(*head->content_length));
+                text_ += "\r\n";
+            } else if (chunked) {
+                text_ += "Transfer-Encoding: chunked\r\n";
+            }
+            append_dynamic_fields(text_, &head->meta.life);
+            gather.emplace_back(text_.data(), text_.size());
+            head_sent = true;
+        }
+        std::size_t total = 0;
+        for (std::size_t i = 0; i < count; ++i) total += pieces[i].size();
+        if (chunked && total > 0) gather.emplace_back(size_line, http::write_chunk_size(size_line, total));
+        for (std::size_t i = 0; i < count; ++i) gather.emplace_back(pieces[i].data(), pieces[i].size());
+        if (chunked && total > 0) gather.emplace_back("\r\n", 2);
+        if (chunked && view.at_end) gather.emplace_back(http::last_chunk.data(), http::last_chunk.size());
+        if (!gather.empty()) {
+            const auto ec = co_await io_.write(gather, loop_.cfg.write_timeout);
+            reader.consume(total);
+            if (ec) {
+                if (ec == errc::client_timeout) loop_.counters.add(counter::timeout_write);
+                close_ = true;
+                break;
+            }
+        }
+        if (view.at_end) break;
+        if (broken) {
+            // What was sent must not look complete: no last chunk, no further byte, and an end.
+            io_.abort();
+            close_ = true;
+            break;
+        }
+        if (total == 0) (void)co_await news_.wait();
+    }
+    log_access(head->meta.status);
+}
+
+} // namespace meshcache::net

@@ -1,0 +1,187 @@
+#include "upstream_pool.hpp"
+
+#include <boost/asio/error.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include <algorithm>
+#include <cerrno>
+
+#include <sys/socket.h>
+
+namespace meshcache::net {
+namespace {
+
+/// Whether an idle connection still is what an idle connection has to be: open, and silent. Bytes that come
+/// unasked would be taken for the answer to the next request.
+bool usable(stream_socket& socket) noexcept {
+    char byte;
+    const auto n = ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n < 0 && errno == EAGAIN;
+}
+
+/// Cancels a connection attempt that takes too long.
+class connect_deadline final : public deadline {
+  public:
+    connect_deadline(deadline_sweep& sweep, stream_socket& socket) : deadline(sweep), socket_(socket) {}
+    bool passed() const noexcept { return passed_; }
+
+  private:
+    void on_deadline() noexcept override {
+        passed_ = true;
+        error_code ignored;
+        socket_.cancel(ignored);
+    }
+    stream_socket& socket_;
+    bool passed_ = false;
+};
+
+} // namespace
+
+void upstream_lease::give_back() noexcept {
+    if (connection_) pool_->put_back(std::move(connection_));
+}
+
+void upstream_lease::discard() noexcept {
+    if (connection_) {
+        connection_.reset();
+        pool_->gone();
+    }
+}
+
+upstream_pool::upstream_pool(const executor& ex, const settings& cfg, deadline_sweep& sweep,
+                             metrics_slab& counters)
+    : ex_(ex), cfg_(cfg), sweep_(sweep), counters_(counters),
+      addresses_(ex, cfg.upstream, cfg.upstream_resolve_interval) {}
+
+upstream_pool::~upstream_pool() { in_use_.clear(); }
+
+std::unique_ptr<upstream_connection> upstream_pool::take_idle() {
+    while (!idle_.empty()) {
+        // The one used last is the least likely to have been closed by the upstream.
+        auto connection = std::move(idle_.back());
+        idle_.pop_back();
+        if (usable(connection->io.socket())) return connection;
+        connection.reset();
+        --open_;
+    }
+    return nullptr;
+}
+
+task<upstream_lease> upstream_pool::acquire(bool fresh, error_code& ec) {
+    ec = {};
+    for (;;) {
+        if (stopped_) {
+            ec = errc::shutting_down;
+            co_return upstream_lease{};
+        }
+        if (!fresh) {
+            if (auto connection = take_idle()) {
+                connection->reused = true;
+                in_use_.push_back(connection->io);
+                co_return upstream_lease(*this, std::move(connection));
+            }
+        } else if (open_ >= cfg_.upstream_connections && !idle_.empty()) {
+            idle_.erase(idle_.begin());
+            --open_;
+        }
+        if (open_ < cfg_.upstream_connections) break;
+
+        event turn(ex_);
+        waiting_.push_back(&turn);
+        const bool came = co_await turn.wait(cfg_.upstream_connect_timeout);
+        if (!came) {
+            std::erase(waiting_, &turn);
+            ec = errc::upstream_busy;
+            co_return upstream_lease{};
+        }
+    }
+    co_return co_await connect(ec);
+}
+
+task<upstream_lease> upstream_pool::connect(error_code& ec) {
+    ++open_; // counts while it is being opened, too
+    const auto addresses = co_await addresses_.get(ec, sweep_.now());
+    const auto started = std::chrono::steady_clock::now();
+    bool late = false;
+    for (std::size_t i = 0; i < addresses.size() && !stopped_; ++i) {
+        const auto& address = addresses[(next_address_ + i) % addresses.size()];
+        const auto spent = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - started);
+        const auto left = cfg_.upstream_connect_timeout - spent;
+        if (left <= milliseconds::zero()) {
+            late = true;
+            break;
+        }
+        stream_socket socket(ex_);
+        connect_deadline limit(sweep_, socket);
+        // One address that swallows packets must not use up the time of the others.
+        limit.arm(left / static_cast<int>(addresses.size() - i));
+        auto [error] = co_await socket.async_connect(address, use_task);
+        late = limit.passed();
+        if (error) continue;
+
+        if (address.protocol().family() != AF_UNIX) {
+            error_code ignored;
+            socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+        }
+        next_address_ = (next_address_ + i) % addresses.size();
+        counters_.add(counter::upstream_connects);
+        auto connection = std::make_unique<upstream_connection>(std::move(socket), sweep_);
+        in_use_.push_back(connection->io);
+        ec = {};
+        co_return upstream_lease(*this, std::move(connection));
+    }
+    gone();
+    addresses_.distrust();
+    if (!ec) {
+        if (late) counters_.add(counter::timeout_upstream_connect);
+        ec = late ? errc::upstream_connect_timeout : errc::upstream_refused;
+    }
+    co_return upstream_lease{};
+}
+
+void upstream_pool::put_back(std::unique_ptr<upstream_connection> connection) noexcept {
+    connection->io.read_deadline().clear();
+    connection->io.unlink();
+    connection->idle_since = sweep_.now();
+    if (stopped_ || cfg_.upstream_keepalive <= milliseconds::zero() || !connection->in.empty() ||
+        connection->io.timed_out()) {
+        connection.reset();
+        gone();
+        return;
+    }
+    connection->in.release();
+    idle_.push_back(std::move(connection));
+    if (!waiting_.empty()) {
+        waiting_.front()->set();
+        waiting_.pop_front();
+    }
+}
+
+void upstream_pool::gone() noexcept {
+    --open_;
+    if (!waiting_.empty()) {
+        waiting_.front()->set();
+        waiting_.pop_front();
+    }
+}
+
+void upstream_pool::close_idle(steady_time now) {
+    // Oldest first, since connections are taken from and put to the back.
+    const auto first_young = std::find_if(idle_.begin(), idle_.end(), [&](const auto& c) {
+        return now - c->idle_since < cfg_.upstream_keepalive;
+    });
+    open_ -= static_cast<std::size_t>(first_young - idle_.begin());
+    idle_.erase(idle_.begin(), first_young);
+}
+
+void upstream_pool::stop() {
+    stopped_ = true;
+    addresses_.stop();
+    open_ -= idle_.size();
+    idle_.clear();
+    for (auto& io : in_use_) io.abort();
+    for (auto* turn : waiting_) turn->set();
+    waiting_.clear();
+}
+
+} // namespace meshcache::net

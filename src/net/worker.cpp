@@ -1,0 +1,149 @@
+#include <meshcache/net/worker.hpp>
+
+#include "listener.hpp"
+#include "session.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <spdlog/spdlog.h>
+
+#include <atomic>
+#include <exception>
+#include <optional>
+#include <thread>
+
+#include <pthread.h>
+
+namespace meshcache::net {
+
+void loop_context::spawn(task<void> work) {
+    ++running;
+    asio::co_spawn(ex, std::move(work), [this](std::exception_ptr failure) {
+        --running;
+        if (!failure) return;
+        try {
+            std::rethrow_exception(failure);
+        } catch (const std::exception& e) {
+            shared.log->error("a connection was dropped: {}", e.what());
+        }
+    });
+}
+
+class worker::impl {
+  public:
+    impl(const settings& cfg, shared_state& shared, unsigned index)
+        : io_(1), loop_(io_.get_executor(), cfg, shared), listener_(io_.get_executor()), ticker_(io_.get_executor()),
+          work_(asio::make_work_guard(io_)), index_(index) {}
+
+    ~impl() { stop(); }
+
+    listener& acceptor() noexcept { return listener_; }
+
+    void start() {
+        asio::co_spawn(io_, accept_loop(), [](std::exception_ptr) {});
+        asio::co_spawn(io_, tick(), [](std::exception_ptr) {});
+        thread_ = std::thread([this] {
+            const auto name = "mc-loop-" + std::to_string(index_);
+            ::pthread_setname_np(::pthread_self(), name.c_str());
+            io_.run();
+        });
+    }
+
+    void begin_drain() {
+        asio::post(io_, [this] {
+            loop_.draining = true;
+            listener_.close();
+            for (auto& s : sessions_) s.begin_drain();
+            publish();
+        });
+    }
+
+    bool idle() const noexcept { return running_.load(std::memory_order_acquire) == 0; }
+
+    void stop() {
+        if (!thread_.joinable()) return;
+        asio::post(io_, [this] {
+            loop_.draining = stopping_ = true;
+            listener_.close();
+            loop_.pool.stop();
+            for (auto& s : sessions_) s.abort();
+        });
+        work_.reset();
+        thread_.join();
+    }
+
+  private:
+    void publish() noexcept { running_.store(loop_.running, std::memory_order_release); }
+
+    task<void> tick() {
+        while (!(stopping_ && loop_.running == 0)) {
+            ticker_.expires_after(deadline_sweep::resolution);
+            (void)co_await ticker_.async_wait(use_task);
+            const auto now = loop_.shared.clock.steady();
+            loop_.sweep.sweep(now);
+            loop_.pool.close_idle(now);
+            publish();
+        }
+    }
+
+    task<void> accept_loop() {
+        auto& shared = loop_.shared;
+        for (;;) {
+            error_code ec;
+            auto incoming = co_await listener_.accept(ec);
+            if (ec == asio::error::operation_aborted || loop_.draining) co_return;
+            if (ec) {
+                // Out of descriptors, mostly: the connection waits in the backlog, and so do we.
+                shared.log->warn("accepting a connection failed: {}; trying again in 100 ms", ec.message());
+                timer pause(io_.get_executor());
+                pause.expires_after(milliseconds{100});
+                (void)co_await pause.async_wait(use_task);
+                continue;
+            }
+            if (shared.connections.fetch_add(1, std::memory_order_relaxed) >= loop_.cfg.max_connections) {
+                shared.connections.fetch_sub(1, std::memory_order_relaxed);
+                loop_.counters.add(counter::connections_refused);
+                continue; // the socket closes with `incoming`
+            }
+            loop_.counters.add(counter::connections_accepted);
+            loop_.spawn(serve(std::move(*incoming.socket), std::move(incoming.client), std::move(incoming.local_port)));
+            publish();
+        }
+    }
+
+    task<void> serve(stream_socket socket, std::string client, std::string local_port) {
+        struct counted {
+            std::atomic<std::size_t>& n;
+            ~counted() { n.fetch_sub(1, std::memory_order_relaxed); }
+        } const place{loop_.shared.connections};
+        session s(loop_, std::move(socket), std::move(client), std::move(local_port));
+        sessions_.push_back(s);
+        co_await s.run();
+    }
+
+    asio::io_context io_;
+    loop_context loop_;
+    listener listener_;
+    boost::intrusive::list<session, boost::intrusive::constant_time_size<false>> sessions_;
+    timer ticker_;
+    asio::executor_work_guard<executor> work_;
+    std::thread thread_;
+    std::atomic<std::size_t> running_{0};
+    unsigned index_;
+    bool stopping_ = false;
+};
+
+worker::worker(const settings& cfg, shared_state& shared, unsigned index)
+    : impl_(std::make_unique<impl>(cfg, shared, index)) {}
+worker::~worker() = default;
+
+error_code worker::listen(endpoint& at) { return impl_->acceptor().open(at); }
+error_code worker::share_listener(const worker& first) { return impl_->acceptor().share(first.impl_->acceptor()); }
+void worker::start() { impl_->start(); }
+void worker::begin_drain() { impl_->begin_drain(); }
+bool worker::idle() const noexcept { return impl_->idle(); }
+void worker::stop() { impl_->stop(); }
+
+} // namespace meshcache::net
