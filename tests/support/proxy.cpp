@@ -60,7 +60,7 @@ proxy::proxy(const std::string& upstream, std::vector<std::string> flags) {
         process_->signal(SIGKILL);
         give_up("meshcache did not start:\n" + process_->output());
     }
-    const auto first_word = [](const std::string& s) { return s.substr(0, s.find_first_of(" \r\n")); };
+    const auto first_word = [](const std::string& s) { return s.substr(0, s.find_first_of(" ,\"\r\n")); };
     listen_ = parse_address(first_word(*listen));
     admin_ = parse_address(first_word(*admin));
     if (!eventually([&] { return ask_admin("/readyz").status == 200; }))
