@@ -1,0 +1,179 @@
+#include "change_log.hpp"
+#include "floor_memory.hpp"
+#include "latency.hpp"
+#include "reconcile.hpp"
+#include "replica_support.hpp"
+#include "support/catch.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+using namespace meshcache;
+using namespace meshcache::replica;
+using namespace meshcache::replica::test;
+
+namespace {
+
+std::string bytes_of(const store::version& v) {
+    const auto b = v.bytes();
+    return {b.data(), b.size()};
+}
+
+} // namespace
+
+TEST_CASE("Ids of stream entries are read, written and ordered as numbers", "[change_log]") {
+    struct row {
+        std::string_view text;
+        std::optional<stream_id> id;
+    };
+    const row rows[] = {
+        {"0-0", stream_id{0, 0}},
+        {"1700000000000-3", stream_id{1700000000000, 3}},
+        {"18446744073709551615-18446744073709551615", stream_id{UINT64_MAX, UINT64_MAX}},
+        {"18446744073709551616-0", {}},
+        {"", {}},
+        {"-", {}},
+        {"1", {}},
+        {"1-", {}},
+        {"-1", {}},
+        {"1-1-1", {}},
+        {"1-1 ", {}},
+        {" 1-1", {}},
+        {"+1-1", {}},
+        {"1--1", {}},
+        {"a-1", {}},
+        {"$", {}},
+    };
+    for (const row& r : rows) {
+        CAPTURE(r.text);
+        CHECK(stream_id::parse(r.text) == r.id);
+        if (r.id) CHECK(r.id->to_string() == r.text);
+    }
+    CHECK(stream_id{}.is_start());
+    CHECK_FALSE(stream_id{0, 1}.is_start());
+    CHECK(stream_id{9, 9} < stream_id{10, 0});
+    CHECK(stream_id{10, 9} < stream_id{10, 10});
+}
+
+TEST_CASE("An entry says who changed what to which version", "[change_log]") {
+    const std::string one = bytes_of(at_ms(1)), two = bytes_of(at_ms(2)), three = bytes_of(at_ms(3));
+    const std::string_view fields[] = {"i", "00000000000000ff", "pkey", one, "k", two, "a", three, "p", one};
+    std::size_t skipped = 0;
+    const auto entry = read_entry(fields, skipped);
+    REQUIRE(entry);
+    CHECK(skipped == 0);
+    CHECK(entry->replica == 255);
+    REQUIRE(entry->changes.size() == 4);
+    CHECK(entry->changes[0].kind == change_kind::put);
+    CHECK(entry->changes[0].key == "key");
+    CHECK(entry->changes[0].version == at_ms(1));
+    CHECK(entry->changes[1].kind == change_kind::floor);
+    CHECK(entry->changes[1].key.empty());
+    CHECK(entry->changes[1].version == at_ms(2));
+    CHECK(entry->changes[2].kind == change_kind::floor_all);
+    CHECK(entry->changes[2].version == at_ms(3));
+    CHECK(entry->changes[3].kind == change_kind::put);
+}
+
+TEST_CASE("What an entry has that is unknown or malformed is skipped", "[change_log]") {
+    const std::string one = bytes_of(at_ms(1));
+    const std::string_view fields[] = {
+        "zfuture", one, "", one, "all", one, "pkey", "short", "i", "0000000000000001", "pgood", one, "podd"};
+    std::size_t skipped = 0;
+    const auto entry = read_entry(fields, skipped);
+    REQUIRE(entry);
+    CHECK(skipped == 4);
+    REQUIRE(entry->changes.size() == 1);
+    CHECK(entry->changes[0].key == "good");
+}
+
+TEST_CASE("An entry that does not say who wrote it is none", "[change_log]") {
+    const std::string one = bytes_of(at_ms(1));
+    std::size_t skipped = 0;
+    CHECK_FALSE(read_entry({}, skipped));
+    for (const std::string_view id : {"", "1", "000000000000000g", "00000000000000001", "-000000000000001"}) {
+        CAPTURE(id);
+        const std::string_view fields[] = {"i", id, "pkey", one};
+        CHECK_FALSE(read_entry(fields, skipped));
+    }
+    const std::string_view unsigned_fields[] = {"pkey", one};
+    CHECK_FALSE(read_entry(unsigned_fields, skipped));
+}
+
+TEST_CASE("A replica's name is its id in 16 digits", "[change_log]") {
+    CHECK(replica_name(0) == "0000000000000000");
+    CHECK(replica_name(0x1a2b) == "0000000000001a2b");
+    CHECK(replica_name(UINT64_MAX) == "ffffffffffffffff");
+}
+
+TEST_CASE("The memory of floors keeps the highest of each key", "[floor_memory]") {
+    floor_memory m(1u << 20);
+    CHECK(m.find(view_of("a")) == nullptr);
+    m.raise(view_of("a"), at_ms(5), at_ms(6));
+    m.raise(view_of("a"), at_ms(3), at_ms(9));
+    REQUIRE(m.find(view_of("a")) != nullptr);
+    CHECK(m.find(view_of("a"))->floor == at_ms(5));
+    CHECK(m.find(view_of("a"))->known == at_ms(9));
+    m.raise(view_of("b"), at_ms(7), at_ms(7));
+    CHECK(m.size() == 2);
+    CHECK(m.all().size() == 2);
+    m.expire(wall_time{milliseconds{6}});
+    CHECK(m.find(view_of("a")) == nullptr);
+    CHECK(m.find(view_of("b")) != nullptr);
+}
+
+TEST_CASE("The memory of floors forgets the oldest, and stays within its bound", "[floor_memory]") {
+    floor_memory m(20 * 140);
+    for (std::uint64_t n = 1; n <= 1000; ++n) {
+        m.raise(view_of("key" + std::to_string(n)), at_ms(n), at_ms(n));
+        m.raise(view_of("often"), at_ms(n), at_ms(n));
+    }
+    CHECK(m.size() <= 21);
+    CHECK(m.find(view_of("key1")) == nullptr);
+    CHECK(m.find(view_of("key1000")) != nullptr);
+    CHECK(m.find(view_of("often")) != nullptr);
+}
+
+TEST_CASE("Reconciliation keeps what agrees, and brings the rest together", "[reconcile]") {
+    const auto ms = [](int n) { return std::optional<wall_time>(wall_time{milliseconds{n}}); };
+    struct row {
+        const char* what;
+        std::optional<store::version> in_redis;
+        std::optional<wall_time> floor;
+        verdict within, beyond; ///< cut off for less, for more than floors are kept
+    };
+    // The local copy is of millisecond 10.
+    const row rows[] = {
+        {"the same", at_ms(10), {}, verdict::keep, verdict::keep},
+        {"the same, above a floor", at_ms(10), ms(9), verdict::keep, verdict::keep},
+        {"a newer one", at_ms(11), {}, verdict::refresh, verdict::refresh},
+        {"a newer one by its replica", at_ms(10, 0, 2), {}, verdict::refresh, verdict::refresh},
+        {"a newer one, above a floor", at_ms(12), ms(11), verdict::refresh, verdict::refresh},
+        {"an older one", at_ms(9), {}, verdict::restore, verdict::drop},
+        {"none", {}, {}, verdict::restore, verdict::drop},
+        {"none, and a floor below", {}, ms(9), verdict::restore, verdict::drop},
+        {"none, and a floor in the same millisecond", {}, ms(10), verdict::drop, verdict::drop},
+        {"none, and a floor above", {}, ms(11), verdict::drop, verdict::drop},
+    };
+    for (const row& r : rows) {
+        CAPTURE(r.what);
+        CHECK(judge(at_ms(10), r.in_redis, r.floor, true) == r.within);
+        CHECK(judge(at_ms(10), r.in_redis, r.floor, false) == r.beyond);
+    }
+}
+
+TEST_CASE("Latencies are summed up over the last of them", "[latency]") {
+    latency_window w(100);
+    CHECK(w.summary().count == 0);
+    CHECK(w.summary().p99_ms == 0);
+    w.add(1000);
+    for (int n = 1; n <= 100; ++n) w.add(n);
+    const latency_summary s = w.summary();
+    CHECK(s.count == 101);
+    CHECK(s.last_ms == 100);
+    CHECK(s.p50_ms == 50);
+    CHECK(s.p99_ms == 99);
+    CHECK(s.max_ms == 1000);
+}

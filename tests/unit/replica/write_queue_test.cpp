@@ -1,0 +1,327 @@
+#include "replica_support.hpp"
+#include "support/catch.hpp"
+#include "write_queue.hpp"
+
+#include <algorithm>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+using namespace meshcache;
+using namespace meshcache::replica;
+using namespace meshcache::replica::test;
+
+namespace {
+
+std::vector<std::string> keys_of(const batch_ptr& batch) {
+    std::vector<std::string> out;
+    if (batch)
+        for (const auto& r : batch->puts) out.emplace_back(r->key());
+    return out;
+}
+
+std::vector<std::string> floors_of(const batch_ptr& batch) {
+    std::vector<std::string> out;
+    if (batch)
+        for (const auto& f : batch->floors) out.push_back(f.everything ? "*" : f.key);
+    return out;
+}
+
+using strings = std::vector<std::string>;
+
+} // namespace
+
+TEST_CASE("What is queued comes out in its order", "[write_queue]") {
+    write_queue q({});
+    CHECK(q.empty());
+    CHECK(q.take() == nullptr);
+    for (const char* key : {"a", "b", "c"}) CHECK(q.put(make_response(key, at_ms(1))) == put_result::queued);
+    CHECK(q.depth() == 3);
+    CHECK(q.bytes() > 0);
+    const auto batch = q.take();
+    CHECK(keys_of(batch) == strings{"a", "b", "c"});
+    CHECK(q.take() == nullptr);
+    CHECK_FALSE(q.empty());
+    q.acknowledge(batch->id);
+    CHECK(q.empty());
+    CHECK(q.bytes() == 0);
+}
+
+TEST_CASE("A newer version takes the place of an older one that waits", "[write_queue]") {
+    write_queue q({});
+    q.put(make_response("a", at_ms(1)));
+    q.put(make_response("b", at_ms(1)));
+    CHECK(q.put(make_response("a", at_ms(3))) == put_result::replaced);
+    CHECK(q.put(make_response("a", at_ms(2))) == put_result::older);
+    CHECK(q.put(make_response("a", at_ms(3))) == put_result::older);
+    CHECK(q.depth() == 2);
+    const auto batch = q.take();
+    CHECK(keys_of(batch) == strings{"a", "b"});
+    CHECK(batch->puts[0]->meta().version == at_ms(3));
+    CHECK(q.take_counts().coalesced == 3);
+    CHECK(q.take_counts().coalesced == 0);
+}
+
+TEST_CASE("A newer version of what is in flight waits for its turn", "[write_queue]") {
+    write_queue q({});
+    q.put(make_response("a", at_ms(2)));
+    const auto first = q.take();
+    CHECK(q.put(make_response("a", at_ms(2))) == put_result::older);
+    CHECK(q.put(make_response("a", at_ms(1))) == put_result::older);
+    CHECK(q.put(make_response("a", at_ms(3))) == put_result::queued);
+    q.acknowledge(first->id);
+    const auto second = q.take();
+    REQUIRE(second);
+    CHECK(second->puts[0]->meta().version == at_ms(3));
+}
+
+TEST_CASE("A batch has its bounds, and a record that is larger has one to itself", "[write_queue]") {
+    write_queue q({.batch_records = 4, .batch_bytes = 4000});
+    for (int n = 0; n < 6; ++n) q.put(make_response("s" + std::to_string(n), at_ms(1)));
+    q.put(make_response("large", at_ms(1), 10'000));
+    for (int n = 0; n < 3; ++n) q.put(make_response("m" + std::to_string(n), at_ms(1), 1500));
+    CHECK(keys_of(q.take()) == strings{"s0", "s1", "s2", "s3"});
+    CHECK(keys_of(q.take()) == strings{"s4", "s5"});
+    CHECK(keys_of(q.take()) == strings{"large"});
+    CHECK(keys_of(q.take()) == strings{"m0", "m1"});
+    CHECK(keys_of(q.take()) == strings{"m2"});
+    CHECK(q.take() == nullptr);
+}
+
+TEST_CASE("What failed waits again before everything else, in its order", "[write_queue]") {
+    write_queue q({.batch_records = 2});
+    for (const char* key : {"a", "b", "c", "d", "e"}) q.put(make_response(key, at_ms(1)));
+    const auto one = q.take(), two = q.take();
+    const std::size_t bytes = q.bytes();
+    q.put_back(two->id);
+    q.put_back(one->id);
+    CHECK(q.bytes() == bytes);
+    CHECK(q.depth() == 5);
+    CHECK(keys_of(q.take()) == strings{"a", "b"});
+    CHECK(keys_of(q.take()) == strings{"c", "d"});
+    CHECK(keys_of(q.take()) == strings{"e"});
+    q.put_back(one->id); // not in flight any more: nothing happens
+    q.acknowledge(999);
+    CHECK(q.depth() == 5);
+}
+
+TEST_CASE("What failed does not come back when it has been overtaken", "[write_queue]") {
+    write_queue q({});
+    for (const char* key : {"newer", "purged", "kept"}) q.put(make_response(key, at_ms(5)));
+    const auto batch = q.take();
+    q.put(make_response("newer", at_ms(6)));
+    q.invalidate(view_of("purged"), at_ms(6));
+    q.put_back(batch->id);
+    CHECK(floors_of(q.take()) == strings{"purged"});
+    const auto again = q.take();
+    CHECK(keys_of(again) == strings{"kept", "newer"});
+    CHECK(again->puts[1]->meta().version == at_ms(6));
+}
+
+TEST_CASE("An invalidation takes away what waits below it, and goes first", "[write_queue]") {
+    write_queue q({});
+    q.put(make_response("a", at_ms(1)));
+    q.put(make_response("b", at_ms(1)));
+    q.put(make_response("c", at_ms(9)));
+    q.invalidate(view_of("b"), at_ms(5));
+    q.invalidate(view_of("c"), at_ms(5));
+    CHECK(q.depth() == 4);
+    CHECK(q.put(make_response("b", at_ms(4))) == put_result::invalidated);
+    CHECK(q.put(make_response("b", at_ms(5))) == put_result::queued);
+    const auto floors = q.take();
+    CHECK(floors_of(floors) == strings{"b", "c"});
+    // In flight it holds just the same.
+    CHECK(q.put(make_response("c", at_ms(4))) == put_result::invalidated);
+    CHECK(q.floor_of(view_of("c")) == at_ms(5));
+    CHECK(q.floor_of(view_of("a")) == std::nullopt);
+    q.acknowledge(floors->id);
+    CHECK(q.floor_of(view_of("c")) == std::nullopt);
+    CHECK(keys_of(q.take()) == strings{"a", "c", "b"});
+}
+
+TEST_CASE("Invalidations of one key are one, with the higher floor", "[write_queue]") {
+    write_queue q({});
+    q.invalidate(view_of("a"), at_ms(5));
+    q.invalidate(view_of("a"), at_ms(7));
+    q.invalidate(view_of("a"), at_ms(6));
+    const auto first = q.take();
+    REQUIRE(floors_of(first) == strings{"a"});
+    CHECK(first->floors[0].floor == at_ms(7));
+    q.invalidate(view_of("a"), at_ms(6));
+    q.put_back(first->id);
+    const auto again = q.take();
+    REQUIRE(floors_of(again) == strings{"a"});
+    CHECK(again->floors[0].floor == at_ms(7));
+    CHECK(q.take() == nullptr);
+}
+
+TEST_CASE("Another replica's floor takes away what waits, and sends nothing", "[write_queue]") {
+    write_queue q({});
+    q.put(make_response("a", at_ms(1)));
+    q.put(make_response("b", at_ms(9)));
+    q.forget_below(view_of("a"), at_ms(5));
+    q.forget_below(view_of("b"), at_ms(5));
+    q.forget_below(view_of("absent"), at_ms(5));
+    CHECK(keys_of(q.take()) == strings{"b"});
+    CHECK(q.take() == nullptr);
+}
+
+TEST_CASE("A floor for everything takes away what waits below, and refuses what comes", "[write_queue]") {
+    write_queue q({});
+    q.put(make_response("a", at_ms(1)));
+    q.put(make_response("b", at_ms(9)));
+    q.raise_all(at_ms(5));
+    CHECK(q.put(make_response("c", at_ms(4))) == put_result::invalidated);
+    CHECK(q.put(make_response("c", at_ms(5))) == put_result::queued);
+    CHECK(q.known_floor_of_all() == at_ms(5));
+    CHECK(q.floor_of(view_of("whatever")) == at_ms(5));
+    CHECK(keys_of(q.take()) == strings{"b", "c"});
+}
+
+TEST_CASE("When the queue is full the oldest responses go, and invalidations stay", "[write_queue]") {
+    const std::size_t each = make_response("k00", at_ms(1), 1000)->charge() + 96;
+    write_queue q({.bytes = 10 * each});
+    q.invalidate(view_of("gone"), at_ms(1));
+    for (int n = 0; n < 30; ++n) {
+        const std::string key = "k" + std::to_string(10 + n);
+        CHECK(q.put(make_response(key, at_ms(1), 1000)) == put_result::queued);
+        CHECK(q.bytes() <= 10 * each);
+    }
+    const auto counts = q.take_counts();
+    CHECK(counts.dropped == 21);
+    CHECK(counts.overflowed);
+    CHECK(floors_of(q.take()) == strings{"gone"});
+    CHECK(keys_of(q.take()) == strings{"k31", "k32", "k33", "k34", "k35", "k36", "k37", "k38", "k39"});
+    // All that is left is in flight, and that cannot go.
+    CHECK(q.put(make_response("late", at_ms(1), 1000)) == put_result::dropped);
+    CHECK(q.bytes() <= 10 * each);
+    CHECK(q.put(make_response("large", at_ms(1), 20 * each)) == put_result::dropped);
+    CHECK(q.take_counts().dropped == 2);
+}
+
+TEST_CASE("Too many invalidations merge into one for everything", "[write_queue]") {
+    write_queue q({.floors = 100});
+    q.put(make_response("old", at_ms(1)));
+    for (int n = 0; n <= 100; ++n)
+        q.invalidate(view_of("k" + std::to_string(n)), at_ms(1000 - static_cast<unsigned>(n)));
+    CHECK(q.depth() == 2);
+    CHECK(q.take_counts().merged == 1);
+    CHECK(q.floor_of(view_of("never seen")) == at_ms(1000));
+    // One that it covers adds nothing; one above does.
+    q.invalidate(view_of("k5"), at_ms(999));
+    q.invalidate(view_of("k6"), at_ms(1001));
+    const auto batch = q.take();
+    CHECK(floors_of(batch) == strings{"*", "k6"});
+    CHECK(batch->floors[0].floor == at_ms(1000));
+    q.put_back(batch->id);
+    CHECK(floors_of(q.take()) == strings{"*", "k6"});
+}
+
+TEST_CASE("Long keys to invalidate merge by their bytes, too", "[write_queue]") {
+    write_queue q({.bytes = 1u << 20});
+    for (int n = 0; n < 1000; ++n) {
+        q.invalidate(view_of(std::string(8000, 'k') + std::to_string(n)),
+                     at_ms(static_cast<unsigned>(n) + 1));
+        CHECK(q.bytes() <= (1u << 20));
+    }
+    CHECK(q.floor_of(view_of("x")).has_value());
+}
+
+TEST_CASE("Giving up all responses leaves the invalidations", "[write_queue]") {
+    write_queue q({});
+    q.put(make_response("a", at_ms(1)));
+    q.put(make_response("b", at_ms(1)));
+    q.invalidate(view_of("c"), at_ms(1));
+    CHECK(q.forget_puts() == 2);
+    CHECK(floors_of(q.take()) == strings{"c"});
+    CHECK(q.take() == nullptr);
+}
+
+TEST_CASE("The consumer is woken once, and only when it had found nothing", "[write_queue]") {
+    shared_write_queue q({});
+    CHECK_FALSE(q.put(make_response("a", at_ms(1))).wake); // it has not asked yet
+    const auto batch = q.take();
+    CHECK(batch);
+    CHECK_FALSE(q.put(make_response("b", at_ms(1))).wake);
+    CHECK(q.take());
+    CHECK(q.take() == nullptr);
+    CHECK(q.put(make_response("c", at_ms(1))).wake);
+    CHECK_FALSE(q.put(make_response("d", at_ms(1))).wake);
+    CHECK_FALSE(q.invalidate(view_of("e"), at_ms(1)));
+    while (q.take()) {
+    }
+    CHECK(q.put(make_response("c", at_ms(1))).what == put_result::older);
+    CHECK(q.invalidate(view_of("e"), at_ms(2)));
+    q.with([](write_queue& inner) { inner.raise_all(at_ms(50)); });
+    const auto refused = q.put(make_response("z", at_ms(49)));
+    CHECK(refused.what == put_result::invalidated);
+    CHECK(refused.floor_of_all == at_ms(50));
+}
+
+TEST_CASE("Under random use Redis ends with the newest of every key above its floor", "[write_queue]") {
+    // Redis as the scripts make it, and a queue in front whose batches fail now and then.
+    const std::uint64_t seed = std::random_device{}();
+    INFO("seed " << seed);
+    std::mt19937_64 random(seed);
+    for (int run = 0; run < 40; ++run) {
+        write_queue q({.batch_records = 1 + random() % 5});
+        std::map<std::string, store::version> redis, redis_floor, newest, floor;
+        std::vector<batch_ptr> flying;
+        std::uint64_t clock = 1;
+        const auto deliver = [&](const batch_ptr& batch) {
+            for (const auto& f : batch->floors) {
+                auto& level = redis_floor[f.key];
+                level = std::max(level, f.floor);
+                if (redis.contains(f.key) && redis[f.key] < f.floor) redis.erase(f.key);
+            }
+            for (const auto& r : batch->puts) {
+                const std::string key(r->key());
+                const store::version& v = r->meta().version;
+                if (v < redis_floor[key]) continue;
+                if (!redis.contains(key) || redis[key] < v) redis[key] = v;
+            }
+        };
+        const auto step = [&](bool finish) {
+            if (flying.size() < 2)
+                if (auto batch = q.take()) flying.push_back(batch);
+            if (flying.empty()) return;
+            const batch_ptr batch = flying.front();
+            const auto fate = finish ? 0 : random() % 4;
+            if (fate == 1) return; // still on its way
+            flying.erase(flying.begin());
+            // Fate 2: Redis did it, but the answer was lost.
+            if (fate != 3) deliver(batch);
+            if (fate == 0)
+                q.acknowledge(batch->id);
+            else
+                q.put_back(batch->id);
+        };
+        for (int n = 0; n < 400; ++n) {
+            const std::string key(1, static_cast<char>('a' + random() % 6));
+            switch (random() % 4) {
+            case 0: {
+                const auto f = at_ms(++clock);
+                floor[key] = f;
+                if (newest.contains(key) && newest[key] < f) newest.erase(key);
+                q.invalidate(view_of(key), f);
+                break;
+            }
+            case 1:
+                step(false);
+                break;
+            default: {
+                // Some were begun long before they are done.
+                const auto v =
+                    random() % 3 == 0 && clock > 20 ? at_ms(clock - random() % 20, 1) : at_ms(++clock);
+                q.put(make_response(key, v));
+                if (v >= floor[key] && (!newest.contains(key) || newest[key] < v)) newest[key] = v;
+                break;
+            }
+            }
+        }
+        while (!q.empty()) step(true);
+        CHECK(q.bytes() == 0);
+        CHECK(redis == newest);
+    }
+}
