@@ -40,6 +40,7 @@ filled finish_fill(store::fill& f, const store::streamed_head& head, std::span<c
     auto response = store::stored_response::make(head.meta, where.bytes, where.hash, text, content);
 
     filled out;
+    out.answer = response;
     if (insert(cache, response, counters)) {
         out.response = response;
         if (varies) {

@@ -17,7 +17,7 @@ error_code body_error(error_code ec) noexcept {
     return errc::upstream_truncated;
 }
 
-void end_fill(loop_context& loop, store::fill& f, const store::streamed_head& head,
+store::response_ptr end_fill(loop_context& loop, store::fill& f, const store::streamed_head& head,
               std::span<const std::string_view> content) {
     auto& shared = loop.shared;
     auto done = flow::finish_fill(f, head, content, shared.cache, shared.collapse, loop.counters);
@@ -25,6 +25,7 @@ void end_fill(loop_context& loop, store::fill& f, const store::streamed_head& he
         if (done.response) shared.link->put(std::move(done.response));
         if (done.note) shared.link->put(std::move(done.note));
     }
+    return std::move(done.answer);
 }
 
 task<void> pump_fill(loop_context& loop, upstream_lease lease, http::body_framing framing, bool reusable,
@@ -73,7 +74,7 @@ task<void> pump_fill(loop_context& loop, upstream_lease lease, http::body_framin
     source.release_pieces();
     if (f->recording()) {
         const auto content = f->recorded();
-        end_fill(loop, *f, *head, content);
+        (void)end_fill(loop, *f, *head, content);
     } else {
         f->complete(nullptr);
     }

@@ -16,8 +16,8 @@ namespace meshcache::net {
 task<void> pump_fill(loop_context& loop, upstream_lease lease, http::body_framing framing, bool reusable,
                      std::shared_ptr<store::fill> f, std::shared_ptr<const store::streamed_head> head);
 
-/// Completes `f` with `content`, and hands what was stored to the write-behind.
-void end_fill(loop_context& loop, store::fill& f, const store::streamed_head& head,
+/// Completes `f` with `content`, and hands what was stored to the write-behind. Returns the response.
+store::response_ptr end_fill(loop_context& loop, store::fill& f, const store::streamed_head& head,
               std::span<const std::string_view> content);
 
 /// What went wrong with an answer's content, from the error that reading it gave.

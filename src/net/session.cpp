@@ -43,20 +43,28 @@ task<void> session::run() {
         flow::action next{};
         switch (serve_buffered(next)) {
         case step::need_bytes:
-            if (!flush_at_once() && !co_await flush()) co_return;
+            if (!flush_at_once()) {
+                if (!co_await flush()) co_return;
+            }
             if (!co_await read_more()) co_return;
             break;
         case step::flush:
-            if (!flush_at_once() && !co_await flush()) co_return;
+            if (!flush_at_once()) {
+                if (!co_await flush()) co_return;
+            }
             break;
         case step::work:
             busy_ = true;
-            if (!flush_at_once() && !co_await flush()) co_return;
+            if (!flush_at_once()) {
+                if (!co_await flush()) co_return;
+            }
             co_await perform(next);
             busy_ = false;
             break;
         case step::refuse:
-            if (!flush_at_once() && !co_await flush()) co_return;
+            if (!flush_at_once()) {
+                if (!co_await flush()) co_return;
+            }
             loop_.counters.add(counter::requests_malformed);
             close_ = unread_ = true;
             exchange_.reset();

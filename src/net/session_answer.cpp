@@ -134,7 +134,9 @@ task<bool> session::flush() {
 
 task<void> session::answer_stored() {
     queue_stored(exchange_.response());
-    if (!flush_at_once() && !co_await flush()) close_ = true;
+    if (flush_at_once()) co_return;
+    const bool sent = co_await flush();
+    if (!sent) close_ = true;
 }
 
 task<void> session::answer_generated(int status, std::string_view why) {

@@ -10,6 +10,7 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 
+#include <algorithm>
 #include <charconv>
 
 namespace meshcache::net {
@@ -122,7 +123,8 @@ task<flow::action> session::wait_for_fill() {
         const auto next = exchange_.on_fill(loop_.shared.clock.wall(), false);
         if (next != flow::action::wait) co_return next;
         const auto left = until - loop_.shared.clock.steady();
-        if (left <= steady_time::duration::zero() || !co_await news_.wait(left)) {
+        const bool news = co_await news_.wait(std::max(left, steady_time::duration::zero()));
+        if (!news) {
             loop_.counters.add(counter::timeout_collapse);
             co_return exchange_.on_fill(loop_.shared.clock.wall(), true);
         }
@@ -313,10 +315,8 @@ task<void> session::share_response(upstream_lease lease, const http::body_framin
                                   (framing.kind != http::body_kind::length || framing.length <= lease->in.size());
         if (may_be_whole) (void)source.take_buffered(pieces_);
         if (source.done()) {
-            end_fill(loop_, *f, *head, pieces_);
+            auto response = end_fill(loop_, *f, *head, pieces_);
             source.release_pieces();
-            store::fill_reader reader(f, nullptr);
-            auto response = reader.look().response;
             if (reusable) lease.give_back();
             exchange_.answer_with(std::move(response));
             co_return co_await answer_stored();

@@ -10,8 +10,9 @@
 
 namespace meshcache::flow {
 
-/// What there is to carry to Redis; null where there is nothing.
+/// What became of a fill; null where there is nothing to carry to Redis.
 struct filled {
+    store::response_ptr answer;   ///< what the waiters get, stored or not
     store::response_ptr response; ///< the new stored response; null if a floor or a newer one was in its way
     store::response_ptr note;     ///< the note at the primary key, if the response varies
 };
