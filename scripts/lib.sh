@@ -107,18 +107,23 @@ show_progress() {
     done
 }
 
-# build_preset PRESET [TARGET...]: configures where that is needed, builds, and says nothing more unless it
-# fails. The log is build/PRESET/build.log.
+# configure_preset PRESET: where that is needed; later changes are ninja's to notice.
+configure_preset() {
+    local log=build/$1/build.log
+    [[ ! -f build/$1/build.ninja ]] || return 0
+    mkdir -p "build/$1"
+    cmake --preset "$1" >"$log" 2>&1 || {
+        tail -n 30 "$log" >&2
+        die "configuring the preset $1 failed" "The whole log: $root/$log"
+    }
+}
+
+# build_preset PRESET [TARGET...]: configures, builds, and says nothing more unless it fails. The log is
+# build/PRESET/build.log.
 build_preset() {
     local preset=$1 log=build/$1/build.log started=$SECONDS status=0 watcher=
     shift
-    mkdir -p "build/$preset"
-    if [[ ! -f build/$preset/build.ninja ]]; then
-        cmake --preset "$preset" >"$log" 2>&1 || {
-            tail -n 30 "$log" >&2
-            die "configuring the preset $preset failed" "The whole log: $root/$log"
-        }
-    fi
+    configure_preset "$preset"
     local -a command=(cmake --build --preset "$preset" -j "$(nproc)")
     (($# == 0)) || command+=(--target "$@")
     say "Building preset $preset ..."

@@ -61,7 +61,8 @@ class session : public session_hook {
     std::string_view hit_fields(const store::stored_response& response);
     void append_dynamic_fields(std::string& out, const http::lifetime* life);
     task<void> follow();
-    void log_access(int status);
+    /// `queued`: bytes of this answer that are yet to be written.
+    void log_access(int status, std::uint64_t queued = 0);
     void count_status(int status) noexcept;
 
     // session_fetch.cpp: the upstream

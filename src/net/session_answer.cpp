@@ -35,7 +35,7 @@ void session::count_status(int status) noexcept {
     }
 }
 
-void session::log_access(int status) {
+void session::log_access(int status, std::uint64_t queued) {
     const auto& outcome = exchange_.outcome();
     loop_.counters.add(flow::counter_of(outcome));
     count_status(status);
@@ -45,7 +45,7 @@ void session::log_access(int status) {
                         .host = uri_.host,
                         .target = uri_.path_query,
                         .status = status,
-                        .bytes = io_.bytes_written() - sent_before_,
+                        .bytes = io_.bytes_written() - sent_before_ + queued,
                         .took = std::chrono::steady_clock::now() - began_,
                         .outcome = &outcome});
 }
@@ -93,14 +93,14 @@ std::string_view session::hit_fields(const store::stored_response& response) {
 void session::queue_stored(store::response_ptr response) {
     sent_before_ = io_.bytes_written();
     const auto fields = hit_fields(*response);
+    const auto content = exchange_.is_head() ? std::string_view{} : response->content();
     out_.emplace_back(response->head().data(), response->head().size());
     out_.emplace_back(fields.data(), fields.size());
-    if (!exchange_.is_head() && !response->content().empty()) {
-        out_.emplace_back(response->content().data(), response->content().size());
-    }
+    if (!content.empty()) out_.emplace_back(content.data(), content.size());
     const int status = response->meta().status;
+    const auto queued = response->head().size() + fields.size() + content.size();
     holders_.push_back(std::move(response));
-    log_access(status);
+    log_access(status, queued);
 }
 
 bool session::queue_full() const noexcept {

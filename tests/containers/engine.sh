@@ -178,9 +178,11 @@ ensure_base_image() {
         mmdebstrap --quiet --mode=root --variant=minbase --format=directory \
             --dpkgopt="$base/slim" --aptopt='Acquire::Languages "none"' trixie "$base/root" "$base/debian.sources" &&
             rm -rf "$base/root"/var/lib/apt/lists/* "$base/root"/var/cache/apt/* "$base/root"/etc/apt/sources.list \
-                "$base/root"/etc/apt/sources.list.d/* "$base/root"/etc/resolv.conf "$base/root"/etc/hostname &&
+                "$base/root"/etc/apt/sources.list.d/* "$base/root"/etc/{apt/apt.conf.d,dpkg/dpkg.cfg.d}/99mmdebstrap \
+                "$base/root"/etc/resolv.conf "$base/root"/etc/hostname &&
             install -m 644 "$base/debian.sources" "$base/root/etc/apt/sources.list.d/debian.sources" &&
-            install -m 644 "$base/90machine" "$base/root/etc/apt/apt.conf.d/90machine"
+            install -m 644 "$base/90machine" "$base/root/etc/apt/apt.conf.d/90machine" &&
+            install -m 644 "$base/slim" "$base/root/etc/dpkg/dpkg.cfg.d/docker"
     } >"$base/log" 2>&1 || {
         tail -n 20 "$base/log" >&2
         skip "the base image could not be made"

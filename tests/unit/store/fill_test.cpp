@@ -436,7 +436,7 @@ TEST_CASE("every reader gets the content in order, at any pace") {
             step_reader(readers[random() % readers.size()]);
         }
         full = !f->has_room();
-        if (f->recording()) wrong += joined(f->recorded()) != all;
+        if (step % 50 == 0 && f->recording()) wrong += joined(f->recorded()) != all;
     }
     f->complete(nullptr);
     for (auto& r : readers) {
