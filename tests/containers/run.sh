@@ -89,7 +89,7 @@ expect_count() {
 }
 
 inside() { compose exec -T "$@"; }
-follows() { [[ $(inside "$1" admin-get /stats) =~ '"redis_state":'\ *'"following"' ]]; }
+follows() { [[ $(inside "$1" admin-get /stats) =~ '"redis_state":'\ *'"ready"' ]]; }
 has_record() { [[ -n $(inside redis redis-cli --scan --pattern "mc:{compose:*}:r:*$1*") ]]; }
 
 engine_up
