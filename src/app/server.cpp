@@ -86,6 +86,7 @@ replica::link_settings link_settings_of(const configuration& cfg) {
     s.backoff_max = cfg.redis_backoff_max;
     s.queue_bytes = cfg.queue_memory;
     s.log_length = cfg.log_length;
+    s.max_clock_skew = cfg.max_clock_skew;
     return s;
 }
 
@@ -105,6 +106,10 @@ class server {
         log.info("meshcache {}, replica {}, {} event {}, {} MiB of memory for the cache", version(), hex(replica_),
                  cfg_.threads, cfg_.threads == 1 ? "loop" : "loops", cfg_.memory >> 20);
         if (cfg_.consistency == consistency_mode::eventual) {
+            if (const auto why = replica::link::check(link_settings_of(cfg_)); !why.empty()) {
+                log.error("--redis {}: {}", cfg_.redis->redacted(), why);
+                return 1;
+            }
             link_.emplace(link_settings_of(cfg_), cache_, versions_, clock_, counters_, log_.messages());
         }
         shared_.emplace(net::shared_state{cache_, collapse_, fill_budget_, versions_, clock_, link_ ? &*link_ : nullptr,

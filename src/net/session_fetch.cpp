@@ -94,7 +94,6 @@ task<flow::action> session::ask_remote() {
     const auto begun = loop_.shared.versions.next(loop_.shared.clock.wall());
     const auto result = std::make_shared<answer>();
     news_.clear();
-    loop_.counters.add(counter::redis_lookups);
     const bool asked = loop_.shared.link->lookup(
         exchange_.remote_key(), [result, waker = waker_, ex = loop_.ex](store::response_ptr response) {
             asio::post(ex, [result, waker, response = std::move(response)]() mutable {
@@ -103,14 +102,9 @@ task<flow::action> session::ask_remote() {
                 waker->wake();
             });
         });
-    if (!asked) {
-        loop_.counters.add(counter::redis_lookups_skipped);
-    } else {
-        while (!result->came) {
-            (void)co_await news_.wait();
-            news_.clear();
-        }
-        if (result->response) loop_.counters.add(counter::redis_lookup_hits);
+    while (asked && !result->came) {
+        (void)co_await news_.wait();
+        news_.clear();
     }
     co_return exchange_.on_remote(std::move(result->response), begun, loop_.shared.clock.wall());
 }

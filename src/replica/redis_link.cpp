@@ -120,6 +120,8 @@ std::size_t link::impl::drain(steady_time deadline) {
             set_gate(false);
             publish_state();
             check_drained();
+            // There is no time to wait politely.
+            if (!drained_ && fsm_.current() == link_fsm::step::wait) wait_timer_.cancel();
         });
         {
             std::unique_lock lock(drain_mutex_);
@@ -199,7 +201,7 @@ void link::impl::perform(link_fsm::action action) {
         disconnect();
         wait_timer_.expires_after(action.delay);
         wait_timer_.async_wait([this](error_code e) {
-            if (!e) perform(fsm_.elapsed());
+            if (!finished_ && (!e || draining_)) perform(fsm_.elapsed());
         });
         break;
     case step::idle:
@@ -300,9 +302,8 @@ void link::impl::serve() {
         breaker_.reset();
     }
     set_gate(!draining_);
-    logged_error_.clear();
-    log_->info("redis {}: connected, following the change log from {}", settings_.address.to_string(),
-               position_ ? position_->to_string() : "the start");
+    if (may_log("connected"))
+        log_->info("redis {}: connected, following the change log", settings_.address.to_string());
     follow(true);
     pump();
     if (reconcile_wanted_) begin_reconciliation();
@@ -342,13 +343,25 @@ void link::impl::note_error(std::string_view what, std::string_view why) {
         const std::lock_guard lock(stats_mutex_);
         last_error_ = text;
     }
-    // Once a change: an outage is one line, not one an attempt.
-    if (text == logged_error_) {
+    if (may_log(text))
+        log_->warn("redis {}: {}", settings_.address.to_string(), text);
+    else
         log_->debug("redis {}: {}", settings_.address.to_string(), text);
-        return;
+}
+
+bool link::impl::may_log(const std::string& text) {
+    const steady_time now = clock_.steady();
+    if (const auto found = logged_.find(text); found != logged_.end()) {
+        if (now - found->second < log_interval) return false;
+        found->second = now;
+        return true;
     }
-    log_->warn("redis {}: {}", settings_.address.to_string(), text);
-    logged_error_ = std::move(text);
+    if (logged_.size() >= max_logged) {
+        boost::unordered::erase_if(logged_, [now](const auto& l) { return now - l.second >= log_interval; });
+        if (logged_.size() >= max_logged) return false;
+    }
+    logged_.emplace(text, now);
+    return true;
 }
 
 void link::impl::housekeeping() {

@@ -21,6 +21,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <boost/unordered/unordered_flat_set.hpp>
 
 #include <atomic>
@@ -53,6 +54,9 @@ inline constexpr std::size_t follow_count = 256;
 inline constexpr std::size_t reconcile_keys = 256;
 inline constexpr milliseconds reconcile_pause{5};
 inline constexpr milliseconds housekeeping_period{250};
+/// The same words are logged once in this time, and no more than so many different ones.
+inline constexpr milliseconds log_interval{30'000};
+inline constexpr std::size_t max_logged = 32;
 /// Memory for floors that a Redis may have to be told again.
 inline constexpr std::size_t floor_memory_bytes = 4u << 20;
 
@@ -100,7 +104,10 @@ class link::impl {
     void finish();
     void publish_state();
     void set_gate(bool open);
+    /// Keeps it for stats(), and logs it as may_log() allows.
     void note_error(std::string_view what, std::string_view why);
+    /// Whether these words are to be logged: an outage is a line now and then, and not one an attempt.
+    bool may_log(const std::string& text);
     void housekeeping();
     void collect_counts();
     void check_drained();
@@ -138,6 +145,7 @@ class link::impl {
     void locate();
     void locate_end(bool gap, std::function<void()> then);
     void check_position(std::function<void()> then);
+    void show_position();
     void follow(bool block);
     void on_log_reply(const reply_view& reply, bool blocked);
     void apply(const change& c, wall_time now);
@@ -198,8 +206,7 @@ class link::impl {
     boost::asio::steady_timer wait_timer_{io_}, write_timer_{io_}, lookup_timer_{io_}, reconcile_timer_{io_},
         housekeeping_timer_{io_};
     bool serving_ = false, draining_ = false, finished_ = false;
-    std::string logged_error_;
-    bool told_connected_ = false;
+    boost::unordered_flat_map<std::string, steady_time> logged_; ///< what was logged of late, and when
 
     std::size_t batches_ = 0; ///< in flight
     bool writes_paused_ = false;

@@ -91,6 +91,7 @@ void link::impl::locate_end(bool gap, std::function<void()> then) {
             if (reply.size() > 0 && reply[0].size() > 0)
                 if (const auto id = stream_id::parse(reply[0][0].text())) end = *id;
             position_ = end;
+            show_position();
             then();
         });
 }
@@ -101,6 +102,12 @@ void link::impl::tell_floors_again() {
     for (const floor_memory::item& f : floors_.all())
         queue_.with([&](write_queue& q) { q.invalidate({f.key, f.hash}, f.floor); });
     pump();
+}
+
+void link::impl::show_position() {
+    std::string text = position_.value_or(stream_id{}).to_string();
+    const std::lock_guard lock(stats_mutex_);
+    shown_position_ = std::move(text);
 }
 
 void link::impl::follow(bool block) {
@@ -141,10 +148,7 @@ void link::impl::on_log_reply(const reply_view& reply, bool blocked) {
         }
         pump_refetches();
     }
-    {
-        const std::lock_guard lock(stats_mutex_);
-        shown_position_ = position_.value_or(stream_id{}).to_string();
-    }
+    show_position();
     if (!blocked) {
         if (entries >= follow_count)
             follow(false);

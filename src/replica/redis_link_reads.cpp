@@ -112,7 +112,7 @@ store::response_ptr link::impl::accept_record(std::string_view record, http::key
     const auto decoded = decode(record, key);
     if (!decoded) {
         slab_.add(counter::redis_records_bad);
-        note_error("record of " + std::string(key.bytes.substr(0, 128)), decoded.error().message());
+        note_error("a record did not decode", decoded.error().message());
         return nullptr;
     }
     const store::response_ptr& response = *decoded;

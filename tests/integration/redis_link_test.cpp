@@ -686,10 +686,171 @@ TEST_CASE("A flushed Redis is noticed while the connection stands", "[redis][slo
     for (int i = 0; i < 10; ++i) a.fill("key" + std::to_string(i), "x");
     REQUIRE(eventually([&] { return a.idle(); }));
     // The follower has read its own entries, so it has a position to check.
-    REQUIRE(eventually([&] { return a.redis.stats().log_position != "0-0"; }));
+    REQUIRE(eventually([&] {
+        const std::string at = a.redis.stats().log_position;
+        return at != "0-0" &&
+               server.command({"XRANGE", key_names("default").log(), "(" + at, "+"}).elements.empty();
+    }));
     server.command({"FLUSHALL"});
     CHECK(eventually([&] { return server.number({"EXISTS", key_names("default").record("key9")}) == 1; }));
     CHECK(a.count(counter::log_gaps) == 1);
+}
+
+TEST_CASE("Too many invalidations for the queue make everything invalid, and nothing older comes back",
+          "[redis]") {
+    redis_server server;
+    replica_under_test a(1, settings_for(server.unix_address())), b(2, settings_for(server.unix_address()));
+    b.start_and_wait();
+    b.fill("one", "x");
+    b.fill("two", "x");
+    REQUIRE(eventually([&] { return b.idle(); }));
+    const auto late = b.make("late", "x", b.now());
+    for (int i = 0; i <= 100'000; ++i) a.redis.invalidate("key" + std::to_string(i), a.now());
+    CHECK(a.redis.stats().queue_depth == 1);
+    a.start_and_wait();
+    REQUIRE(eventually([&] { return b.content("one").empty() && b.content("two").empty(); }));
+
+    // The records are still in Redis, but nobody takes them, not even who comes later.
+    replica_under_test c(3, settings_for(server.unix_address()));
+    c.start_and_wait();
+    for (auto* r : {&a, &b, &c}) {
+        const auto found = r->look_up("one");
+        REQUIRE(found);
+        CHECK(*found == nullptr);
+    }
+    // A fill that was under way does not stay.
+    b.local.insert(late, late->meta().version);
+    b.redis.put(late);
+    CHECK(b.content("late").empty());
+    // And what is made from now on is as good as ever.
+    b.fill("one", "y");
+    REQUIRE(eventually([&] { return b.idle(); }));
+    const auto found = c.look_up("one");
+    REQUIRE((found && *found));
+    CHECK((*found)->content() == "y");
+}
+
+TEST_CASE("A replica that was cut off for longer than floors are kept trusts nothing that Redis lacks",
+          "[redis]") {
+    redis_server server;
+    replica_under_test a(1, settings_for(server.unix_address()));
+    a.clock.shift(-std::chrono::hours{25});
+    a.start_and_wait();
+    const auto keep = [&](const std::string& key) {
+        const auto v = a.now();
+        const auto r = a.make(key, "x", v, std::chrono::hours{48});
+        a.local.insert(r, v);
+        a.redis.put(r);
+        REQUIRE(eventually([&] { return a.idle(); }));
+    };
+    keep("lost");
+    server.kill();
+    REQUIRE(eventually([&] { return !a.redis.stats().following; }));
+    const auto waiting = a.make("waiting", "x", a.now(), std::chrono::hours{48});
+    a.local.insert(waiting, waiting->meta().version);
+    a.redis.put(waiting);
+    a.clock.shift(milliseconds{0});
+    server.start();
+    REQUIRE(eventually([&] { return a.count(counter::reconciliations) == 1; }));
+    CHECK(a.content("lost").empty());
+    CHECK(a.content("waiting").empty());
+    CHECK(a.idle());
+    CHECK(server.number({"DBSIZE"}) == 0);
+    // Later gaps are judged by themselves.
+    keep("kept");
+    server.restart_empty();
+    CHECK(eventually([&] { return server.number({"DBSIZE"}) == 2; }));
+    CHECK(a.content("kept") == "x");
+}
+
+TEST_CASE("Whatever Redis goes through, look-ups are answered once and replicas agree in the end",
+          "[redis]") {
+    redis_server server;
+    const std::uint64_t seed = std::random_device{}();
+    INFO("seed " << seed);
+    auto settings = settings_for(server.unix_address());
+    settings.lookup_timeout = milliseconds{20};
+    settings.command_timeout = milliseconds{500};
+    std::vector<std::unique_ptr<replica_under_test>> all;
+    for (std::uint64_t id = 1; id <= 2; ++id) {
+        all.push_back(std::make_unique<replica_under_test>(id, settings));
+        all.back()->start_and_wait();
+    }
+    constexpr int keys = 50;
+    std::atomic<bool> stop{false};
+    std::atomic<std::uint64_t> asked{0}, answered{0};
+    std::vector<std::thread> threads;
+    for (std::size_t i = 0; i < 4; ++i)
+        threads.emplace_back([&, i] {
+            auto& r = *all[i % 2];
+            std::mt19937_64 random(seed + i);
+            while (!stop.load()) {
+                const std::string key = "key" + std::to_string(random() % keys);
+                switch (random() % 8) {
+                case 0:
+                    r.invalidate(key);
+                    break;
+                case 1:
+                case 2:
+                    r.fill(key, std::to_string(random()));
+                    break;
+                default: {
+                    const auto begun = r.now();
+                    if (r.redis.lookup(key, [&answered, &r, begun](store::response_ptr found) {
+                            if (found) r.local.insert(std::move(found), begun);
+                            ++answered;
+                        }))
+                        ++asked;
+                    break;
+                }
+                }
+                std::this_thread::yield();
+            }
+        });
+    std::mt19937_64 random(seed);
+    const auto worked = [&] {
+        // Until something has come through again.
+        const auto before = all[0]->count(counter::redis_batches);
+        REQUIRE(eventually([&] { return all[0]->count(counter::redis_batches) > before + 20; }));
+    };
+    for (std::size_t n = 0; n < test::volume(12, 8, 5); ++n) {
+        worked();
+        switch (random() % 4) {
+        case 0:
+            server.restart_empty();
+            break;
+        case 1:
+            server.restart_with_data();
+            break;
+        case 2:
+            server.command({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"});
+            break;
+        default:
+            server.pause();
+            REQUIRE(eventually([&] { return !all[0]->redis.stats().following; }));
+            server.resume();
+        }
+    }
+    worked();
+    stop.store(true);
+    for (auto& t : threads) t.join();
+    CHECK(eventually([&] { return asked.load() == answered.load(); }));
+    REQUIRE(eventually([&] {
+        return std::all_of(all.begin(), all.end(),
+                           [](auto& r) { return r->idle() && r->redis.stats().state == link_state::ready; });
+    }));
+    const key_names names("default");
+    CHECK(eventually([&] {
+        for (int k = 0; k < keys; ++k) {
+            const std::string key = "key" + std::to_string(k);
+            const std::string in_redis = server.command({"GETRANGE", names.record(key), "0", "15"}).text;
+            for (auto& r : all) {
+                const auto held = r->local.peek(r->local.view(key));
+                if (held && text_of(held->meta().version) != in_redis) return false;
+            }
+        }
+        return true;
+    }));
 }
 
 TEST_CASE("TLS is refused at start-up where hiredis has none", "[redis]") {
