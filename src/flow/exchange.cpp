@@ -27,7 +27,7 @@ void exchange::reset() noexcept {
     stream_head_.reset();
     response_.reset();
     stale_.reset();
-    waker_.reset();
+    waker_ = nullptr;
     outcome_ = {};
     error_ = {};
     status_ = 0;
@@ -53,6 +53,7 @@ action exchange::begin(const http::request_head& head, const http::request_uri& 
     head_ = &head;
     uri_ = &uri;
     steady_ = steady;
+    waker_ = &waker;
     is_head_ = head.verb == http::method::head;
     unsafe_ = !http::is_safe(head.verb);
 
@@ -75,8 +76,6 @@ action exchange::begin(const http::request_head& head, const http::request_uri& 
     }
     hash_ = cache_.hash(key_);
     if (auto response = look_up(true)) return found(std::move(response), now, false);
-    // Only what waits needs the waker; a hit does not touch its reference count.
-    waker_ = waker;
     return miss(now);
 }
 
@@ -142,19 +141,32 @@ action exchange::miss(wall_time now) {
 
     auto joined = collapse_.join(key());
     if (!joined.fetcher) {
-        reader_ = store::fill_reader(std::move(joined.f), waker_);
+        reader_ = store::fill_reader(std::move(joined.f), *waker_);
         return on_fill(now, false);
     }
     fill_ = std::move(joined.f);
     // The fill before ours may have ended between our look-up and our joining.
-    if (auto response = look_up(false); response && http::decide_reuse(response->meta().life, directives_, now) ==
-                                                        http::reuse::fresh) {
+    if (auto response = look_up(false); response && is_fresh(*response, now)) {
         auto f = take_fill();
         collapse_.leave(*f);
         f->complete(response);
         return found(std::move(response), now, false);
     }
+    // An answer that this very request keeps from being stored is no answer for others, who must neither wait
+    // for it nor take it for a sign that answers for this key cannot be shared.
+    if (directives_.no_store || head_->fields.has(http::field_id::range)) release_fill();
     return settings_.remote ? action::ask_remote : action::fetch;
+}
+
+void exchange::release_fill() {
+    const auto f = take_fill();
+    if (!f) return;
+    collapse_.leave(*f);
+    f->release();
+}
+
+bool exchange::is_fresh(const store::stored_response& response, wall_time now) const noexcept {
+    return http::decide_reuse(response.meta().life, directives_, now) == http::reuse::fresh;
 }
 
 action exchange::fetch_alone() {
@@ -163,25 +175,25 @@ action exchange::fetch_alone() {
     return action::fetch;
 }
 
+bool exchange::note_stands() const {
+    const auto note = cache_.peek(cache_.view(primary_key()));
+    return note && store::is_vary_note(*note) && !(epoch_ < store::vary_epoch(*note));
+}
+
 action exchange::on_remote(store::response_ptr response, const store::version& begun, wall_time now) {
     if (!response) return action::fetch;
-    if (store::is_vary_note(*response)) {
-        cache_.insert(response, begun);
-        if (!go_to_variant(*response)) return action::fetch;
-        if (auto local = look_up(false); local && http::decide_reuse(local->meta().life, directives_, now) ==
-                                                      http::reuse::fresh) {
-            response = std::move(local);
-        } else {
-            return action::ask_remote;
-        }
-    } else {
-        if (at_variant_ && !usable_variant(*response, epoch_)) return action::fetch;
-        // A floor that came meanwhile, or a newer response, has the last word.
-        const auto outcome = cache_.insert(response, begun);
-        if (outcome.what == store::insert_result::invalidated) return action::fetch;
-        if (outcome.what == store::insert_result::older) {
-            if (auto local = look_up(false)) response = std::move(local);
-        }
+    // A floor that came meanwhile, or a newer response, has the last word. The floor of a variant is the one
+    // of its primary key, where it has taken the note away.
+    if (at_variant_ && !(usable_variant(*response, epoch_) && note_stands())) return action::fetch;
+    const auto outcome = cache_.insert(response, begun);
+    if (outcome.what == store::insert_result::invalidated) return action::fetch;
+    const bool is_note = store::is_vary_note(*response);
+    if (is_note || outcome.what == store::insert_result::older) {
+        const bool was_at_variant = at_variant_;
+        auto local = look_up(false);
+        if (is_note && !local && !at_variant_) (void)go_to_variant(*response);
+        if (at_variant_ != was_at_variant && !(local && is_fresh(*local, now))) return action::ask_remote;
+        if (local) response = std::move(local);
     }
     const auto next = found(response, now, true);
     if (next == action::answer || next == action::refuse) {
@@ -194,6 +206,7 @@ action exchange::on_remote(store::response_ptr response, const store::version& b
 }
 
 bool exchange::is_ours(const store::streamed_head& head) {
+    if (at_variant_ && head.meta.version < epoch_) return false; // asked for before its epoch began
     if (head.vary_names.empty()) return true;
     scratch_.assign(key_, 0, primary_size_);
     http::append_variant(head.vary_names, head_->fields, scratch_);
@@ -201,12 +214,13 @@ bool exchange::is_ours(const store::streamed_head& head) {
 }
 
 bool exchange::is_ours(const store::stored_response& response) {
-    if (response.key() == key_) return true;
-    // Another variant, or ours under a key that we did not know of when we began to wait.
-    if (at_variant_) return false;
-    const auto note = cache_.peek(key());
-    if (!note || !store::is_vary_note(*note)) return false;
-    return go_to_variant(*note) && response.key() == key_;
+    if (response.key() != key_) {
+        // Another variant, or ours under a key that we did not know of when we began to wait.
+        if (at_variant_) return false;
+        const auto note = cache_.peek(key());
+        if (!note || !store::is_vary_note(*note) || !go_to_variant(*note) || response.key() != key_) return false;
+    }
+    return !at_variant_ || usable_variant(response, epoch_);
 }
 
 action exchange::on_fill(wall_time now, bool timed_out) {
@@ -261,7 +275,10 @@ action exchange::on_response(const http::response_head& response, const http::bo
                              steady_time steady) {
     outcome_.fwd_status = response.status;
     const bool may_be_stored = !is_head_ && (outcome_.fwd != forward::method && outcome_.fwd != forward::bypass);
-    if (!may_be_stored) return action::relay_response;
+    if (!may_be_stored) {
+        if (invalidates(response.status)) abandon_fill();
+        return stale_for(response.status, now) ? action::answer : action::relay_response;
+    }
 
     const auto cc = http::read_response_directives(response.fields);
     const auto life = http::compute_lifetime(response, cc, request_time, now, settings_.cache);
@@ -276,20 +293,12 @@ action exchange::on_response(const http::response_head& response, const http::bo
     }
     if (refusal != http::store_refusal::none) {
         outcome_.detail = http::describe(refusal);
-        if (auto f = take_fill()) {
-            // A failing upstream says nothing about the answers it will give when it is well.
-            if (response.status < 500) collapse_.remember_unshareable(hash_, steady + settings_.unshareable_for);
-            collapse_.leave(*f);
-            f->release();
+        // A failing upstream says nothing about the answers it will give when it is well.
+        if (fill_ && response.status < 500) {
+            collapse_.remember_unshareable(hash_, steady + settings_.unshareable_for);
         }
-        if (response.status >= 500 && stale_ && http::usable_on_error(stale_->meta().life, now)) {
-            response_ = std::move(stale_);
-            outcome_.fwd = forward::stale;
-            outcome_.detail = "stale-if-error";
-            outcome_.ttl = http::freshness_left(response_->meta().life, now).count();
-            return action::answer;
-        }
-        return action::relay_response;
+        release_fill();
+        return stale_for(response.status, now) ? action::answer : action::relay_response;
     }
 
     collapse_.forget_unshareable(hash_);
@@ -314,6 +323,21 @@ action exchange::on_response(const http::response_head& response, const http::bo
     outcome_.stored = true;
     outcome_.ttl = http::freshness_left(life, now).count();
     return action::share;
+}
+
+bool exchange::stale_for(int status, wall_time now) {
+    if (status < 500 || !stale_ || !http::usable_on_error(stale_->meta().life, now)) return false;
+    response_ = std::move(stale_);
+    outcome_.fwd = forward::stale;
+    outcome_.detail = "stale-if-error";
+    outcome_.ttl = http::freshness_left(response_->meta().life, now).count();
+    return true;
+}
+
+void exchange::abandon_fill() {
+    const auto joined = collapse_.join(cache_.view(primary_key()));
+    collapse_.leave(*joined.f);
+    if (joined.fetcher) joined.f->release();
 }
 
 action exchange::on_failure(error_code error, wall_time now) {

@@ -54,8 +54,9 @@ class exchange {
     exchange(const exchange&) = delete;
     exchange& operator=(const exchange&) = delete;
 
-    /// A request whose framing and URI were found sound. `head` and `uri` stay valid until the exchange
-    /// is over. `waker` is used if the request has to wait for another's fill; it is called from any thread.
+    /// A request whose framing and URI were found sound. `head`, `uri` and `waker` stay valid until the
+    /// exchange is over. The waker is used if the request has to wait for another's fill; it is called
+    /// from any thread.
     action begin(const http::request_head& head, const http::request_uri& uri, const http::body_framing& framing,
                  wall_time now, steady_time steady, const std::shared_ptr<store::fill_waiter>& waker);
 
@@ -108,9 +109,19 @@ class exchange {
     action miss(wall_time now);
     action fetch_alone();
     action from_fill(const store::fill_view& view, wall_time now);
+    bool is_fresh(const store::stored_response& response, wall_time now) const noexcept;
     bool is_ours(const store::streamed_head& head);
     bool is_ours(const store::stored_response& response);
+    /// Whether the note by which we came to the variant's key is still valid.
+    bool note_stands() const;
+    /// Takes the stale response in the place of an answer with that status (RFC 5861, section 4).
+    bool stale_for(int status, wall_time now);
     void let_go(error_code error) noexcept;
+    /// Waiters go their own ways.
+    void release_fill();
+    /// What a fill under way will bring is older than what our unsafe request has changed: those who ask from
+    /// now on do not join it (RFC 9111, section 4.4).
+    void abandon_fill();
 
     const exchange_settings& settings_;
     store::cache& cache_;
@@ -124,7 +135,7 @@ class exchange {
     std::string scratch_;
     std::size_t primary_size_ = 0;
     std::uint64_t hash_ = 0;
-    std::shared_ptr<store::fill_waiter> waker_;
+    const std::shared_ptr<store::fill_waiter>* waker_ = nullptr; ///< not copied: a hit needs none
     std::shared_ptr<store::fill> fill_; ///< the one to feed
     bool fetching_ = false;             ///< fill_ is in the table on our behalf
     store::fill_reader reader_;

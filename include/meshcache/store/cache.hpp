@@ -14,9 +14,9 @@
 namespace meshcache::store {
 
 struct cache_settings {
-    std::size_t bytes = 64u << 20;     ///< bound on everything held: responses, index, ghosts, floors
-    std::size_t max_object = 1u << 20; ///< a larger stored response is refused
-    std::size_t shards = 0;            ///< power of two; 0: chosen from bytes and max_object
+    std::size_t bytes = 64u << 20;     ///< bound on all that is held: responses, tables; at least 64 KiB
+    std::size_t max_object = 1u << 20; ///< of a response's content; at most half a shard's share
+    std::size_t shards = 0;            ///< power of two; 0: each gets room for eight of max_object
     std::uint64_t seed = 0;            ///< of the key hash; random in production
 };
 
@@ -25,7 +25,7 @@ enum class insert_result : std::uint8_t {
     replaced,    ///< an older response of the same key made way
     older,       ///< refused: the store has the same or a newer version
     invalidated, ///< refused: a floor lies above it
-    too_large,   ///< refused
+    too_large,   ///< refused; an older response of its key is out of date and has left
 };
 
 struct insert_outcome {
@@ -81,6 +81,7 @@ class cache {
     std::uint64_t scan(std::uint64_t cursor, std::size_t max, std::vector<response_ptr>& out) const;
 
     cache_stats stats() const;
+    /// As they took effect: bounds and the number of shards are filled in.
     const cache_settings& settings() const noexcept { return settings_; }
 
   private:
