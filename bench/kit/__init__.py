@@ -1,0 +1,1 @@
+"""What the benches share: the machine, the servers, the load, the tables. Python's standard library alone."""
