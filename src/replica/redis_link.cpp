@@ -306,6 +306,7 @@ void link::impl::serve() {
         log_->info("redis {}: connected, following the change log", settings_.address.to_string());
     follow(true);
     pump();
+    pump_refetches();
     if (reconcile_wanted_) begin_reconciliation();
     publish_state();
 }

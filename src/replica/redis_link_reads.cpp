@@ -133,7 +133,8 @@ store::response_ptr link::impl::accept_record(std::string_view record, http::key
 }
 
 void link::impl::want(http::key_view key, const store::version& at_least) {
-    if (!serving_ || draining_ || waiting_refetches_.size() >= max_waiting_refetches) return;
+    // While catching up with the log it waits until commands flow.
+    if (draining_ || waiting_refetches_.size() >= max_waiting_refetches) return;
     // Of two that wait for one key the first will bring what is newest by then.
     if (!refetch_hashes_.insert(key.hash).second) return;
     waiting_refetches_.push_back({std::string(key.bytes), key.hash, at_least});
