@@ -29,6 +29,14 @@ namespace {
 
 const redisReply* raw(const void* p) noexcept { return static_cast<const redisReply*>(p); }
 
+#if defined(MESHCACHE_HIREDIS_SSL)
+/// SSL_set_tlsext_host_name() without its C cast.
+bool send_server_name(SSL* ssl, const std::string& host) {
+    return SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                    const_cast<char*>(host.c_str())) == 1;
+}
+#endif
+
 } // namespace
 
 reply_view::kind reply_view::what() const noexcept {
@@ -210,8 +218,7 @@ struct redis_connection::impl : std::enable_shared_from_this<impl> {
         const bool named =
             ssl &&
             (to_.address.is_unix() ||
-             (not_numeric ? SSL_set1_host(ssl.get(), host.c_str()) == 1 &&
-                                SSL_set_tlsext_host_name(ssl.get(), host.c_str()) == 1
+             (not_numeric ? SSL_set1_host(ssl.get(), host.c_str()) == 1 && send_server_name(ssl.get(), host)
                           : X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl.get()), host.c_str()) == 1));
         if (!named) {
             last_failure_ = "OpenSSL took no host name";
