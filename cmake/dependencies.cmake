@@ -9,6 +9,12 @@ find_package(PkgConfig REQUIRED)
 find_package(prometheus-cpp REQUIRED COMPONENTS core)
 
 pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis)
+# TLS came to hiredis with 1.0; without it, rediss:// is refused at the start.
+pkg_check_modules(HIREDIS_SSL IMPORTED_TARGET hiredis_ssl)
+if(HIREDIS_SSL_FOUND)
+  target_link_libraries(PkgConfig::HIREDIS INTERFACE PkgConfig::HIREDIS_SSL OpenSSL::SSL)
+  target_compile_definitions(PkgConfig::HIREDIS INTERFACE MESHCACHE_HIREDIS_SSL)
+endif()
 add_library(hiredis::hiredis ALIAS PkgConfig::HIREDIS)
 pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus)
 add_library(tomlplusplus::tomlplusplus ALIAS PkgConfig::TOMLPLUSPLUS)
