@@ -24,13 +24,20 @@ session::session(loop_context& loop, stream_socket socket, std::string client, s
 session::~session() {
     exchange_.reset();
     waker_->detach();
-    loop_.counters.add(counter::client_bytes_in, io_.bytes_read());
-    loop_.counters.add(counter::client_bytes_out, io_.bytes_written());
+    count_bytes();
+}
+
+void session::count_bytes() noexcept {
+    loop_.counters.add(counter::client_bytes_in, io_.bytes_read() - counted_in_);
+    loop_.counters.add(counter::client_bytes_out, io_.bytes_written() - counted_out_);
+    counted_in_ = io_.bytes_read();
+    counted_out_ = io_.bytes_written();
 }
 
 void session::begin_drain() noexcept {
     close_ = true;
-    if (!busy_ && in_.empty()) io_.abort();
+    // Answers that are queued or half written are in progress, too.
+    if (!busy_ && in_.empty() && out_.empty()) io_.abort();
 }
 
 void session::abort() noexcept {
@@ -129,6 +136,7 @@ task<bool> session::read_more() {
     const bool idle = in_.empty();
     if (idle) {
         if (close_) co_return true;
+        count_bytes();
         io_.read_deadline().arm(requests_ == 0 ? loop_.cfg.header_timeout : loop_.cfg.keepalive_timeout);
     } else if (!head_started_) {
         // One deadline for the whole head, however many pieces it comes in.
@@ -140,6 +148,8 @@ task<bool> session::read_more() {
     const auto ec = io_.after_read(error, n);
     if (!ec) {
         in_.commit(n);
+        // It was for what has come now; an exchange has deadlines of its own.
+        if (idle) io_.read_deadline().clear();
         co_return true;
     }
     if (ec == errc::client_timeout) {
@@ -149,6 +159,8 @@ task<bool> session::read_more() {
             loop_.counters.add(counter::timeout_header);
             close_ = true;
             exchange_.reset();
+            io_.forget_timeout();
+            refuse_status_ = 408;
             co_await answer_generated(408, "the request's head took too long");
         }
     }

@@ -49,6 +49,7 @@ class session : public session_hook {
     step serve_buffered(flow::action& next);
     step refused(int status, std::string_view why) noexcept;
     task<bool> read_more();
+    void count_bytes() noexcept;
     task<void> linger();
 
     // session_answer.cpp: answers of our own and from the store
@@ -97,6 +98,7 @@ class session : public session_hook {
     flow::exchange exchange_;
     std::chrono::steady_clock::time_point began_{};
     std::size_t requests_ = 0;
+    std::size_t counted_in_ = 0, counted_out_ = 0; ///< bytes that the counters have already
     std::size_t sent_before_ = 0; ///< io_.bytes_written() when the request began
     bool close_ = false;
     bool busy_ = false;           ///< an exchange is in progress
