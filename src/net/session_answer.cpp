@@ -218,8 +218,9 @@ task<void> session::follow() {
         }
         if (view.at_end) break;
         if (broken) {
-            // What was sent must not look complete: no last chunk, no further byte, and an end.
-            io_.abort();
+            // What was sent must not look complete: no last chunk, fewer bytes than announced, or, where the end
+            // of the connection is the end of the answer, no clean end.
+            head->content_length || chunked ? io_.abort() : io_.reset();
             close_ = true;
             break;
         }

@@ -195,6 +195,7 @@ task<flow::action> session::fetch() {
                 } else if (up->client_error == errc::client_timeout) {
                     loop_.counters.add(counter::timeout_body);
                     exchange_.outcome().detail = describe(errc::client_timeout);
+                    io_.forget_timeout();
                     co_await answer_generated(408, "the request's content took too long");
                 } else {
                     unread_ = false;
@@ -383,8 +384,9 @@ task<bool> session::relay_response(upstream_connection& upstream, const http::bo
     }
     source.release_pieces();
     if (!sound) {
-        // The client must see that the answer is not whole: no last chunk, and an end that is not clean.
-        io_.abort();
+        // The client must see that the answer is not whole: no last chunk, fewer bytes than announced, or, where
+        // the end of the connection is the end of the answer, no clean end.
+        known_length || chunked ? io_.abort() : io_.reset();
         close_ = true;
         unread_ = false;
     }

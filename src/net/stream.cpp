@@ -86,6 +86,12 @@ void stream::abort() noexcept {
     socket_.cancel(ignored);
 }
 
+void stream::reset() noexcept {
+    error_code ignored;
+    socket_.set_option(asio::socket_base::linger(true, 0), ignored);
+    socket_.close(ignored);
+}
+
 void stream::close() noexcept {
     error_code ignored;
     socket_.close(ignored);

@@ -42,6 +42,8 @@ class stream : public boost::intrusive::list_base_hook<boost::intrusive::link_mo
     /// The deadline for reading. The caller arms and clears it: it may span several reads.
     deadline& read_deadline() noexcept { return read_deadline_; }
     bool timed_out() const noexcept { return timed_out_; }
+    /// Forgets that the read deadline passed, so that an answer that says so can be written.
+    void forget_timeout() noexcept { timed_out_ = false; }
 
     stream_socket& socket() noexcept { return socket_; }
     bool is_open() const noexcept { return socket_.is_open(); }
@@ -49,6 +51,8 @@ class stream : public boost::intrusive::list_base_hook<boost::intrusive::link_mo
     void shutdown_send() noexcept;
     /// Ends both directions at once; operations that wait come back with an error.
     void abort() noexcept;
+    /// Ends the connection by RST, for a peer that takes a clean end for the end of the message.
+    void reset() noexcept;
     void close() noexcept;
 
     std::size_t bytes_read() const noexcept { return bytes_read_; }
