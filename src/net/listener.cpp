@@ -23,13 +23,30 @@ bool somebody_listens(const std::string& path) {
     return !ec;
 }
 
+/// Binds without SO_REUSEPORT, and lets go again: another process of the same user that listens there with
+/// it would otherwise share its port with us, and neither would know.
+error_code try_bind(const asio::ip::tcp::endpoint& address) {
+    asio::io_context io;
+    asio::ip::tcp::acceptor probe(io);
+    error_code ec;
+    probe.open(address.protocol(), ec);
+    if (ec) return ec;
+    probe.set_option(asio::socket_base::reuse_address(true), ec);
+    if (ec) return ec;
+    if (address.address().is_v6()) probe.set_option(asio::ip::v6_only(false), ec);
+    probe.bind(address, ec);
+    return ec;
+}
+
 } // namespace
 
 listener::listener(const executor& ex) : ex_(ex) {}
 
-error_code listener::open(endpoint& at) { return at.is_unix() ? open_unix(at) : open_tcp(at); }
+error_code listener::open(endpoint& at, bool first) {
+    return at.is_unix() ? open_unix(at) : open_tcp(at, first);
+}
 
-error_code listener::open_tcp(endpoint& at) {
+error_code listener::open_tcp(endpoint& at, bool first) {
     error_code ec;
     asio::ip::tcp::endpoint address;
     if (const auto ip = asio::ip::make_address(at.host, ec); !ec) {
@@ -41,6 +58,9 @@ error_code listener::open_tcp(endpoint& at) {
         if (ec) return ec;
         if (found.empty()) return asio::error::host_not_found;
         address = found.begin()->endpoint();
+    }
+    if (first && at.port != 0) {
+        if (ec = try_bind(address); ec) return ec;
     }
     auto& acceptor = tcp_.emplace(ex_);
     acceptor.open(address.protocol(), ec);

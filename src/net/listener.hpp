@@ -27,7 +27,8 @@ class listener {
 
     /// Binds and listens. TCP sockets share their port (SO_REUSEPORT); port 0 is replaced in `at`. A
     /// unix socket's file is removed first if nobody listens there, and again by close().
-    error_code open(endpoint& at);
+    /// `first`: the port must be in nobody's use yet, not even in that of somebody who would share it.
+    error_code open(endpoint& at, bool first);
     /// Accepts from the same socket as `other`, which is how loops share a unix socket.
     error_code share(const listener& other);
 
@@ -37,7 +38,7 @@ class listener {
     ~listener() { close(); }
 
   private:
-    error_code open_tcp(endpoint& at);
+    error_code open_tcp(endpoint& at, bool first);
     error_code open_unix(const endpoint& at);
 
     executor ex_;

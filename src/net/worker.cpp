@@ -40,6 +40,7 @@ class worker::impl {
     ~impl() { stop(); }
 
     listener& acceptor() noexcept { return listener_; }
+    error_code listen(endpoint& at) { return listener_.open(at, index_ == 0); }
 
     void start() {
         asio::co_spawn(io_, accept_loop(), [](std::exception_ptr) {});
@@ -57,10 +58,14 @@ class worker::impl {
             listener_.close();
             for (auto& s : sessions_) s.begin_drain();
             publish();
+            drain_began_.store(true, std::memory_order_release);
         });
     }
 
-    bool idle() const noexcept { return running_.load(std::memory_order_acquire) == 0; }
+    /// Before the drain has begun here, a connection may still be accepted.
+    bool idle() const noexcept {
+        return drain_began_.load(std::memory_order_acquire) && running_.load(std::memory_order_acquire) == 0;
+    }
 
     void stop() {
         if (!thread_.joinable()) return;
@@ -131,6 +136,7 @@ class worker::impl {
     asio::executor_work_guard<executor> work_;
     std::thread thread_;
     std::atomic<std::size_t> running_{0};
+    std::atomic<bool> drain_began_{false};
     unsigned index_;
     bool stopping_ = false;
 };
@@ -139,7 +145,7 @@ worker::worker(const settings& cfg, shared_state& shared, unsigned index)
     : impl_(std::make_unique<impl>(cfg, shared, index)) {}
 worker::~worker() = default;
 
-error_code worker::listen(endpoint& at) { return impl_->acceptor().open(at); }
+error_code worker::listen(endpoint& at) { return impl_->listen(at); }
 error_code worker::share_listener(const worker& first) { return impl_->acceptor().share(first.impl_->acceptor()); }
 void worker::start() { impl_->start(); }
 void worker::begin_drain() { impl_->begin_drain(); }
