@@ -68,7 +68,12 @@ TEST_CASE("metrics are a Prometheus page whose counters follow what happens") {
     client bad = p.connect();
     bad.send("GET / HTTP/1.1\r\n\r\n");
     CHECK(bad.read().status == 400);
-    const response page = p.ask_admin("/metrics");
+    // An answer is counted when it has gone out, which its client may see a moment before.
+    response page;
+    CHECK(eventually([&] {
+        page = p.ask_admin("/metrics");
+        return page.body.find("meshcache_responses_total{code=\"4xx\"} 1\n") != std::string::npos;
+    }));
     CHECK(page.status == 200);
     CHECK(page.field("content-type").starts_with("text/plain"));
     const auto samples = parse_metrics(page.body);

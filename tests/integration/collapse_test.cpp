@@ -69,7 +69,7 @@ TEST_CASE("fifty clients on one absent key are one request upstream, and all str
         upstream.wait_for_requests(1);
         head.open();
         read_all(guests, first.size()); // all have the first half before the second exists
-        for (guest& g : guests) CHECK(g.got.body == first);
+        for (guest& g : guests) CHECK((g.got.body == first));
         // Who comes late joins too.
         auto late = ask_all(p, 5, "/x");
         read_all(late, first.size());
@@ -79,7 +79,7 @@ TEST_CASE("fifty clients on one absent key are one request upstream, and all str
         std::size_t collapsed = 0;
         for (auto* group : {&guests, &late}) {
             for (guest& g : *group) {
-                CHECK(g.got.body == first + second);
+                CHECK((g.got.body == first + second));
                 CHECK(g.got.complete);
                 CHECK(g.got.cached().fwd() == "uri-miss");
                 collapsed += g.got.cached().has("collapsed");
@@ -118,7 +118,7 @@ TEST_CASE("the fetcher's client goes away, and all the others still get the whol
         half.open();
         read_all(guests, 40'001);
         for (guest& g : guests) {
-            CHECK(g.got.body == first + second);
+            CHECK((g.got.body == first + second));
             CHECK(g.got.complete);
         }
         CHECK(upstream.requests() == 1);
@@ -143,14 +143,14 @@ TEST_CASE("the fetcher's client does not read, and nobody waits for it") {
     begin.open();
     read_all(guests, size + 1);
     for (guest& g : guests) {
-        CHECK(g.got.body == body);
+        CHECK((g.got.body == body));
         CHECK(g.got.complete);
     }
     const response hit = p.get("/x");
     CHECK(hit.cached().hit());
-    CHECK(hit.body == body);
+    CHECK((hit.body == body));
     const response own = leader.read(); // and it gets all of it when it reads at last
-    CHECK(own.body == body);
+    CHECK((own.body == body));
     CHECK(own.complete);
     CHECK(upstream.requests() == 1);
 }

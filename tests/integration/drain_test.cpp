@@ -2,7 +2,10 @@
 #include "support/catch.hpp"
 #include "support/proxy.hpp"
 
+#include <atomic>
 #include <csignal>
+#include <mutex>
+#include <thread>
 
 using namespace meshcache::test;
 
@@ -98,11 +101,12 @@ TEST_CASE("what does not finish is cut off at --drain-timeout") {
     upstream.wait_for_requests(2);
     p.stop(); // comes back: that is the point
     // The client may have been told, or have been cut; it does not hang.
+    int status = 0;
     try {
-        CHECK(c.read().status >= 500);
+        status = c.read().status;
     } catch (const std::exception&) {
-        CHECK(c.raw().ended() != ending::none);
     }
+    CHECK((status >= 500 || c.raw().ended() != ending::none));
 }
 
 TEST_CASE("a second SIGTERM does not wait for --drain-timeout") {
@@ -124,7 +128,9 @@ TEST_CASE("a stop under load loses no answer that was begun") {
     const std::string expected = noise(5000);
     for (int round = 0; round < 3; ++round) {
         proxy p(upstream, {"--threads", "4"});
-        std::atomic<int> good{0}, bad{0};
+        std::atomic<int> good{0};
+        std::mutex mutex;
+        std::vector<std::string> bad;
         std::atomic<bool> done{false};
         std::vector<std::thread> threads;
         for (int i = 0; i < 6; ++i)
@@ -143,9 +149,15 @@ TEST_CASE("a stop under load loses no answer that was begun") {
                         std::string got;
                         while (body.next(got)) {
                         }
-                        body.complete() && got == expected ? ++good : ++bad;
-                    } catch (const std::exception&) {
-                        ++bad;
+                        if (body.complete() && got == expected) {
+                            ++good;
+                        } else {
+                            const std::lock_guard lock(mutex);
+                            bad.push_back(top->raw + std::to_string(got.size()) + " bytes");
+                        }
+                    } catch (const std::exception& e) {
+                        const std::lock_guard lock(mutex);
+                        bad.emplace_back(e.what());
                     }
                 }
             });
@@ -153,6 +165,6 @@ TEST_CASE("a stop under load loses no answer that was begun") {
         CHECK(p.stop() == 0);
         done = true;
         for (auto& t : threads) t.join();
-        CHECK(bad == 0);
+        CHECK(bad == std::vector<std::string>{});
     }
 }

@@ -283,11 +283,12 @@ TEST_CASE("a body behind a request that the cache answers is not taken for the n
         // Answered without the upstream (the stored answer, 504 for only-if-cached, or a refusal).
         const std::string inner = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
         c.ask("GET", "/stored", "Cache-Control: only-if-cached\r\n", inner);
+        std::string next = "/next"; // closing the connection is as safe
         try {
-            CHECK(c.get("/next").body == "/next");
+            next = c.get("/next").body;
         } catch (const std::exception&) {
-            // Closing the connection is as safe.
         }
+        CHECK(next == "/next");
     }
     CHECK(upstream.requests_for("/smuggled") == 0);
 }
@@ -363,12 +364,12 @@ TEST_CASE("--max-connections is not exceeded, and a place that comes free is giv
     }
     client sixth = p.connect();
     sixth.send(request_text("GET", "/"));
+    int status = 0;
     try {
-        const response r = sixth.read();
-        CHECK(r.status == 503);
+        status = sixth.read().status;
     } catch (const std::exception&) {
-        CHECK(sixth.raw().ended() != ending::none);
     }
+    CHECK((status == 503 || sixth.raw().ended() != ending::none));
     CHECK(clients[0].get("/").status == 200);
     clients.pop_back();
     CHECK(eventually([&] {
@@ -390,4 +391,29 @@ TEST_CASE("--max-requests-per-connection closes a connection after so many, poli
     CHECK(c.get("/").field("connection") != "close");
     CHECK(c.get("/").field("connection") == "close");
     CHECK(c.wait_for_end() == ending::closed);
+}
+
+TEST_CASE("an exchange may last longer than the time-outs for heads and for idle connections") {
+    gate go_on;
+    scripted_upstream upstream([&](turn& t) {
+        t.read_body();
+        if (t.target() == "/slow") t.wait(go_on);
+        t.ok("ok", "no-store");
+    });
+    proxy p(upstream, {"--header-timeout", "200ms", "--keepalive-timeout", "200ms", "--body-timeout", "200ms",
+                       "--write-timeout", "200ms"});
+    client first = p.connect(), kept = p.connect(), posts = p.connect();
+    REQUIRE(first.send(request_text("GET", "/slow")));
+    CHECK(kept.get("/").body == "ok");
+    REQUIRE(kept.send(request_text("GET", "/slow")));
+    REQUIRE(posts.send(request_text("POST", "/slow", {}, "body")));
+    upstream.wait_for_requests(4);
+    // Connections that began later were ended by those time-outs: they have passed for ours as well.
+    for (int i = 0; i < 2; ++i) {
+        client idle = p.connect();
+        CHECK(idle.get("/").body == "ok");
+        CHECK(idle.wait_for_end() == ending::closed);
+    }
+    go_on.open();
+    for (client* c : {&first, &kept, &posts}) CHECK(c->read().body == "ok");
 }

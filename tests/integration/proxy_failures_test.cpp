@@ -54,7 +54,7 @@ TEST_CASE("an upstream that fails before its answer is a 502 or 504 with the rea
              t.send("HTTP/1.1 200 OK\r\nCache-Con");
              t.close();
          },
-         502, "upstream-reset"},
+         502, "upstream-truncated"},
         {"not HTTP", says("SSH-2.0-OpenSSH_9.2\r\n\r\n"), 502, "upstream-malformed"},
         {"HTTP/2", says("HTTP/2.0 200 OK\r\n\r\n"), 502, "upstream-malformed"},
         {"no status", says("HTTP/1.1 OK\r\n\r\n"), 502, "upstream-malformed"},

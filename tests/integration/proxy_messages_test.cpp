@@ -139,13 +139,13 @@ TEST_CASE("request bodies reach the upstream byte for byte, by length and chunke
         const std::string body = noise(size, size);
         const response by_length = c.ask("POST", "/length", {}, body);
         CHECK(by_length.status == 200);
-        CHECK(by_length.body == body);
+        CHECK((by_length.body == body));
         for (const std::size_t piece : {size, std::min<std::size_t>(size, 7'777)}) {
             REQUIRE(c.send("PUT /chunked HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" +
                            chunked(body, piece)));
             const response r = c.read();
             CHECK(r.status == 200);
-            CHECK(r.body == body);
+            CHECK((r.body == body));
         }
     }
     CHECK(c.ask("POST", "/none", "Content-Length: 0\r\n").body.empty());
@@ -237,7 +237,7 @@ TEST_CASE("answers pass in every framing, and stay what they were as hits") {
             CHECK(r.status == 200);
             CHECK(r.complete);
             CHECK(r.framed.kind != framing::kind_t::until_close);
-            CHECK(r.body == (target == std::string("/empty") ? "" : body));
+            CHECK((r.body == (target == std::string("/empty") ? "" : body)));
             CHECK(r.cached().hit() == (i == 1));
         }
     }

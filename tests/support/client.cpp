@@ -51,7 +51,8 @@ std::string request_text(std::string_view method, std::string_view target, std::
                          std::string_view body) {
     std::string out;
     out.append(method).append(" ").append(target).append(" HTTP/1.1\r\n");
-    if (fields.find("Host:") == std::string_view::npos) out += "Host: shop.example\r\n";
+    if (!fields.starts_with("Host:") && fields.find("\nHost:") == std::string_view::npos)
+        out += "Host: shop.example\r\n";
     out.append(fields);
     if (!body.empty()) out.append("Content-Length: ").append(std::to_string(body.size())).append("\r\n");
     return out.append("\r\n").append(body);
