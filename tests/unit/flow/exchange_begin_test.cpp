@@ -169,6 +169,12 @@ TEST_CASE("an exchange begins anew for every request of its connection") {
     CHECK(v.x.key().bytes == key_of("/y"));
     CHECK(!v.x.response());
     CHECK(!v.x.stream_head());
+    v.x.reset();
+    // The directives of the first do not count for the second.
+    visitor(w, "GET /y").fetch("Cache-Control: max-age=60\r\n", "hi");
+    REQUIRE(v.begin() == action::fetch);
+    CHECK(v.x.begin(other.head, other.uri, other.framing, w.now, w.steady, v.waker) == action::answer);
+    CHECK(v.status() == "meshcache; hit; ttl=60");
 }
 
 TEST_CASE("an exchange that ends while it fetches fails its fill, so that nobody hangs") {

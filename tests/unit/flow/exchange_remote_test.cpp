@@ -207,6 +207,30 @@ TEST_CASE("a note sends the request on to its variant") {
     }
 }
 
+TEST_CASE("a note that the store has no room for sends the request on to its variant all the same") {
+    shared_world w;
+    const std::string names(3u << 20, 'x');
+    visitor v(w, "GET /x");
+    REQUIRE(v.begin() == action::ask_remote);
+    REQUIRE(v.remote(note_record(w, key_of("/x"), names, w.foreign())) == action::ask_remote);
+    CHECK(!held(w, key_of("/x")));
+    CHECK(v.x.remote_key() == variant_key_of(w, "/x", names, ""));
+}
+
+TEST_CASE("a waiter at a variant takes no response from before the epoch of its note") {
+    shared_world w;
+    const auto old = record(w, variant_key_of(w, "/x", "accept", ""), "old", w.foreign());
+    const auto later = w.next();
+    w.cache.insert(note_record(w, key_of("/x"), "accept", later), later);
+    visitor leader(w, "GET /x"), waiter(w, "GET /x");
+    REQUIRE(leader.begin() == action::ask_remote);
+    REQUIRE(waiter.begin() == action::wait);
+    const auto f = leader.x.take_fill();
+    w.collapse.leave(*f);
+    f->complete(old);
+    CHECK(waiter.look() == action::fetch);
+}
+
 TEST_CASE("a note whose variant is in the local store needs no second look-up") {
     shared_world w;
     const std::string_view lines = "Accept-Encoding: gzip\r\n";
