@@ -3,6 +3,10 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 
+#include <cerrno>
+
+#include <sys/socket.h>
+
 namespace meshcache::net {
 
 void session_waker::wake() noexcept {
@@ -14,7 +18,7 @@ void session_waker::wake() noexcept {
 }
 
 session::session(loop_context& loop, stream_socket socket, std::string client, std::string local_port)
-    : loop_(loop), io_(std::move(socket), loop.sweep), client_(std::move(client)), local_port_(std::move(local_port)),
+    : loop_(loop), io_(std::move(socket), loop.sweep), watch_(loop.sweep, *this), client_(std::move(client)), local_port_(std::move(local_port)),
       news_(loop.ex), exchange_(loop.cfg.exchange, loop.shared.cache, loop.shared.collapse, &loop.shared.fill_budget) {
     waker_ = std::make_shared<session_waker>(loop.ex, news_);
     out_.reserve(batch * 3);
@@ -43,6 +47,19 @@ void session::begin_drain() noexcept {
 void session::abort() noexcept {
     close_ = true;
     io_.abort();
+}
+
+void session::check_client() noexcept {
+    char byte;
+    const auto n = ::recv(io_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (n > 0 || (n < 0 && errno == EAGAIN)) {
+        watch_.arm(client_watch::interval);
+        return;
+    }
+    // Nobody is left to answer. A fetch that others may share goes on; one for this client alone does not.
+    client_gone_ = true;
+    if (asked_ != nullptr) asked_->io.abort();
+    news_.set();
 }
 
 task<void> session::run() {

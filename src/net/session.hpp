@@ -50,6 +50,7 @@ class session : public session_hook {
     step refused(int status, std::string_view why) noexcept;
     task<bool> read_more();
     void count_bytes() noexcept;
+    void check_client() noexcept;
     task<void> linger();
 
     // session_answer.cpp: answers of our own and from the store
@@ -81,10 +82,25 @@ class session : public session_hook {
     task<void> share_response(upstream_lease lease, const http::body_framing& framing);
     task<void> tunnel(upstream_lease& lease);
     flow::action upstream_failed(error_code ec);
+    flow::action abandon();
     void invalidate_target(int status);
+
+    /// Looks now and then whether the client is still there while nothing is read from it.
+    class client_watch final : public deadline {
+      public:
+        static constexpr milliseconds interval{500};
+        client_watch(deadline_sweep& sweep, session& owner) : deadline(sweep), owner_(owner) {}
+
+      private:
+        void on_deadline() noexcept override { owner_.check_client(); }
+        session& owner_;
+    };
 
     loop_context& loop_;
     stream io_;
+    client_watch watch_;
+    upstream_connection* asked_ = nullptr; ///< whose answer is awaited for this client alone
+    bool client_gone_ = false;
     recv_buffer in_;
     std::string client_, local_port_;
     std::shared_ptr<session_waker> waker_;

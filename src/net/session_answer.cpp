@@ -173,6 +173,7 @@ task<void> session::follow() {
     std::array<std::string_view, 16> pieces;
     char size_line[20];
     bool head_sent = false;
+    std::uint64_t sent = 0;
     for (;;) {
         news_.clear();
         const auto view = reader.look();
@@ -186,7 +187,12 @@ task<void> session::follow() {
                                                         exchange_.error() == errc::upstream_stalled ? 504 : 502,
                                                 exchange_.outcome().detail);
         }
-        const auto count = broken ? 0 : reader.peek(pieces);
+        auto count = broken ? 0 : reader.peek(pieces);
+        if (view.at_end && view.response && sent < view.response->content().size()) {
+            // A small answer is completed as it was stored, without having been streamed.
+            pieces[0] = view.response->content().substr(static_cast<std::size_t>(sent));
+            count = 1;
+        }
         gather.clear();
         if (!head_sent) {
             text_.assign(head->text);
@@ -210,6 +216,7 @@ task<void> session::follow() {
         if (!gather.empty()) {
             const auto ec = co_await io_.write(gather, loop_.cfg.write_timeout);
             reader.consume(total);
+            sent += total;
             if (ec) {
                 if (ec == errc::client_timeout) loop_.counters.add(counter::timeout_write);
                 close_ = true;

@@ -49,6 +49,8 @@ task<void> session::perform(flow::action next) {
     sent_before_ = io_.bytes_written();
     unread_ = framing_.kind != http::body_kind::none;
     refuse_status_ = 0;
+    client_gone_ = false;
+    watch_.arm(client_watch::interval);
 
     for (bool over = false; !over;) {
         switch (next) {
@@ -57,6 +59,7 @@ task<void> session::perform(flow::action next) {
         case flow::action::relay:
         case flow::action::fetch: next = co_await fetch(); break;
         case flow::action::follow:
+            watch_.clear();
             co_await follow();
             over = true;
             break;
@@ -84,6 +87,16 @@ task<void> session::perform(flow::action next) {
     if (framing_.kind == http::body_kind::none) in_.consume(head_size);
     exchange_.reset();
     io_.read_deadline().clear();
+    watch_.clear();
+}
+
+/// The exchange ends without an answer, because nobody waits for it any more.
+flow::action session::abandon() {
+    (void)exchange_.on_failure(errc::client_gone, loop_.shared.clock.wall());
+    close_ = true;
+    unread_ = false;
+    log_access(499);
+    return flow::action::relay_response;
 }
 
 task<flow::action> session::ask_remote() {
@@ -116,6 +129,7 @@ task<flow::action> session::wait_for_fill() {
         news_.clear();
         const auto next = exchange_.on_fill(loop_.shared.clock.wall(), false);
         if (next != flow::action::wait) co_return next;
+        if (client_gone_) co_return abandon();
         const auto left = until - loop_.shared.clock.steady();
         const bool news = co_await news_.wait(std::max(left, steady_time::duration::zero()));
         if (!news) {
@@ -152,6 +166,8 @@ task<flow::action> session::fetch() {
     for (bool again = false;; again = true) {
         error_code ec;
         auto lease = co_await loop_.pool.acquire(again, ec);
+        const bool shared_fetch = exchange_.fill() != nullptr;
+        if (client_gone_ && !shared_fetch) co_return abandon();
         if (ec) co_return upstream_failed(ec);
 
         // Whatever the upstream answers reflects nothing that happened before this moment.
@@ -170,7 +186,9 @@ task<flow::action> session::fetch() {
         // An upstream that stopped reading may have said why, so a failed write does not decide anything. While a
         // body is on its way, the deadline begins with its end.
         if (!up) lease->io.read_deadline().arm(loop_.cfg.upstream_response_timeout);
+        asked_ = shared_fetch ? nullptr : &*lease;
         ec = co_await read_response_head(*lease, up.get());
+        asked_ = nullptr;
         lease->io.read_deadline().clear();
         if (!ec) {
             if (whole_body) {
@@ -198,14 +216,13 @@ task<flow::action> session::fetch() {
                     io_.forget_timeout();
                     co_await answer_generated(408, "the request's content took too long");
                 } else {
-                    unread_ = false;
-                    exchange_.outcome().detail = describe(errc::client_gone);
-                    log_access(499);
+                    co_return abandon();
                 }
                 co_return flow::action::relay_response;
             }
         }
         lease.discard();
+        if (client_gone_ && !shared_fetch) co_return abandon();
         if (silent_death && may_retry && !again) {
             loop_.counters.add(counter::upstream_retries);
             continue;
@@ -250,6 +267,7 @@ task<error_code> session::read_response_head(upstream_connection& upstream, uplo
 task<flow::action> session::on_answer(upstream_lease lease, const store::version& version, wall_time request_time,
                                       upload* up) {
     auto& shared = loop_.shared;
+    watch_.clear(); // from here on writing to it tells
     const auto& head = lease->head;
     http::body_framing framing;
     const bool malformed = http::response_framing(head, head_.verb, framing) != http::framing_error::none ||
