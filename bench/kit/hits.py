@@ -31,7 +31,8 @@ def add_arguments(parser):
                         help="wrk, or light: bench/load, which costs less than the servers do [wrk]")
     parser.add_argument("--meshcache", metavar="PATH", help="the binary [build/release/meshcache]")
     parser.add_argument("--wait-quiet", type=int, default=0, metavar="SECONDS",
-                        help="wait so long, at most, until nothing else runs on the machine [0]")
+                        help="measure only while nothing else runs on the machine, and what was disturbed again; "
+                             "give that up after so long [0]")
     parser.add_argument("--json", metavar="FILE", help="write all figures there")
 
 
@@ -88,6 +89,18 @@ def measure(candidate, setting, generator, fields, seconds):
     }
 
 
+def measure_in_peace(candidate, setting, generator, fields, seconds, patience):
+    """measure() at a moment in which the machine does nothing else, and again if others came in between; until
+    `patience` has run out."""
+    while True:
+        remaining = patience - time.monotonic()
+        if remaining > 0:
+            machine.wait_until_quiet(remaining)
+        result = measure(candidate, setting, generator, fields, seconds)
+        if result["foreign"] <= FOREIGN or time.monotonic() >= patience:
+            return result
+
+
 def summarise(rounds):
     """Medians, and the spread: (largest - smallest) / median."""
     summary = {name: statistics.median(r[name] for r in rounds) for name in rounds[0]}
@@ -99,7 +112,7 @@ def summarise(rounds):
     return summary
 
 
-def run_scenario(arguments, size, kind, kinds):
+def run_scenario(arguments, size, kind, kinds, patience):
     fields = load.FIELDS[kind]
     server_core, load_core = machine.cores()
     with ExitStack() as stack:
@@ -114,8 +127,6 @@ def run_scenario(arguments, size, kind, kinds):
             stack.callback(candidate.stop)
             candidate.start(setting)
             servers.verify(candidate, upstream, fields, size)
-        if arguments.wait_quiet:
-            machine.wait_until_quiet(arguments.wait_quiet)
         for candidate in candidates:  # warm up: buffers, caches, the CPU's clock
             load.run(arguments.generator, load_core, candidate.port, size, fields, 1)
         rounds = {candidate.name: [] for candidate in candidates}
@@ -123,7 +134,7 @@ def run_scenario(arguments, size, kind, kinds):
             # Alternating, and each round begins with another one.
             first = number % len(candidates)
             for candidate in candidates[first:] + candidates[:first]:
-                result = measure(candidate, setting, arguments.generator, fields, arguments.seconds)
+                result = measure_in_peace(candidate, setting, arguments.generator, fields, arguments.seconds, patience)
                 rounds[candidate.name].append(result)
                 say(f"  {size} B, {kind}, round {number + 1}/{arguments.rounds}: {candidate.name:<16}"
                     f"{result['rate']:>9,.0f}/s {result['cpu_us']:6.2f} us")
@@ -172,12 +183,13 @@ def run(arguments):
                  connections=load.CONNECTIONS, rounds=arguments.rounds, seconds=arguments.seconds,
                  loadavg=os.getloadavg()[0])
     say(f"load average {about['loadavg']:.2f} before the first round")
+    patience = time.monotonic() + arguments.wait_quiet
     results = []
     print(f"{about['date']}, {about['system']}, {about['cores']} cores, {about['cpu']}, Linux {about['kernel']}; "
           f"{about['generator']}, {about['connections']} connections, medians of {about['rounds']} alternating rounds "
           f"of {about['seconds']} s\n", flush=True)
     for size, kind in scenarios(arguments):
-        results.append(run_scenario(arguments, size, kind, kinds))
+        results.append(run_scenario(arguments, size, kind, kinds, patience))
         print(table(results[-1]) + "\n", flush=True)
         if arguments.json:  # after each one, so that a run that is cut leaves what it has
             Path(arguments.json).write_text(json.dumps({"about": about, "results": results}, indent=1) + "\n")

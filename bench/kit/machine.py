@@ -100,14 +100,14 @@ def session_pids(leader):
     return found
 
 
-def wait_until_quiet(limit, threshold=.06):
-    """Waits until all cores have been idle for three seconds, for at most `limit` seconds. True if they were."""
+def wait_until_quiet(limit, threshold=.06, window=1):
+    """Waits until all cores have been idle for a second, for at most `limit` seconds. True if they were."""
     everything = sorted(os.sched_getaffinity(0))
     end = time.monotonic() + limit
     while True:
         before = [busy_seconds(core) for core in everything]
-        time.sleep(3)
-        share = max((busy_seconds(core) - was) / 3 for core, was in zip(everything, before))
+        time.sleep(window)
+        share = max((busy_seconds(core) - was) / window for core, was in zip(everything, before))
         if share <= threshold:
             return True
         if time.monotonic() >= end:
