@@ -1,11 +1,11 @@
 #include "characters.hpp"
+#include "lines.hpp"
 
 #include <meshcache/http/forwarding.hpp>
 #include <meshcache/http/grammar.hpp>
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstddef>
 
 namespace meshcache::http {
@@ -88,8 +88,23 @@ bool is_client_claim(std::string_view name) noexcept {
     return std::any_of(names.begin(), names.end(), [name](std::string_view n) { return iequals(n, name); });
 }
 
+/// Fields that ask for less than the whole answer.
+constexpr bool is_conditional(field_id id) noexcept {
+    switch (id) {
+    case field_id::if_match:
+    case field_id::if_modified_since:
+    case field_id::if_none_match:
+    case field_id::if_range:
+    case field_id::if_unmodified_since:
+    case field_id::range:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /// What the upstream gets to see of a field of the request.
-enum class passage : std::uint8_t { forward, drop, claim };
+enum class passage : std::uint8_t { forward, drop, claim, condition };
 
 passage judge(field_id id, std::string_view name) noexcept {
     if (is_hop_by_hop(id) || is_override(id)) return passage::drop;
@@ -100,6 +115,7 @@ passage judge(field_id id, std::string_view name) noexcept {
     case field_id::other:
         return is_client_claim(name) ? passage::claim : passage::forward;
     default:
+        if (is_conditional(id)) return passage::condition;
         return is_forwarded(id) ? passage::claim : passage::forward;
     }
 }
@@ -115,14 +131,14 @@ passage judge_request_field(const field& f) {
     std::array<char, longest> look{};
     std::replace_copy(f.name.begin(), f.name.end(), look.begin(), '_', '-');
     const std::string_view name(look.data(), f.name.size());
-    return judge(classify(name), name) == passage::forward ? passage::forward : passage::drop;
-}
-
-void append_line(std::string_view name, std::string_view value, std::string& out) {
-    out += name;
-    out += ": ";
-    out += value;
-    out += "\r\n";
+    switch (judge(classify(name), name)) {
+    case passage::forward:
+        return passage::forward;
+    case passage::condition:
+        return passage::condition; // `If_None_Match` would be heard beside our own If-None-Match
+    default:
+        return passage::drop;
+    }
 }
 
 /// All lines of `id` as one list, with `last` at its end.
@@ -137,11 +153,6 @@ void append_combined(std::string_view name, const field_list& fields, field_id i
     }
     out += last;
     out += "\r\n";
-}
-
-void append_number(std::uint64_t n, std::string& out) {
-    char digits[20];
-    out.append(digits, std::to_chars(digits, digits + sizeof digits, n).ptr);
 }
 
 /// One element of Forwarded (RFC 7239, section 4).
@@ -248,7 +259,8 @@ bool connection_options::drops(const field& f) const noexcept {
 }
 
 void write_upstream_head(const request_head& head, const request_uri& uri, const body_framing& framing,
-                         const client_facts& client, bool upgrade, std::string& out) {
+                         const client_facts& client, bool upgrade, const upstream_conditions& conditions,
+                         std::string& out) {
     const connection_options connection(head.fields);
     out.append(head.method_text).append(" ").append(uri.path_query).append(" HTTP/1.1\r\n");
     append_line("Host", uri.host, out);
@@ -256,10 +268,14 @@ void write_upstream_head(const request_head& head, const request_uri& uri, const
         if (connection.drops(f)) continue;
         const passage p = judge_request_field(f);
         if (p == passage::drop || (p == passage::claim && !client.trust_forwarded)) continue;
+        if (p == passage::condition && conditions.drop_conditionals) continue;
         // The lists among the claims are continued below.
         if (f.id == field_id::x_forwarded_for || f.id == field_id::forwarded) continue;
         if (!append_max_forwards(f, head.verb, out)) append_line(f.name, f.value, out);
     }
+    if (!conditions.if_none_match.empty()) append_line("If-None-Match", conditions.if_none_match, out);
+    if (!conditions.if_modified_since.empty())
+        append_line("If-Modified-Since", conditions.if_modified_since, out);
     append_client_facts(head.fields, client, uri.host, out);
     append_via(head.minor, out);
     append_framing(framing, out);
@@ -269,6 +285,11 @@ void write_upstream_head(const request_head& head, const request_uri& uri, const
             if (f.id == field_id::upgrade) append_line(f.name, f.value, out);
     }
     out += "\r\n";
+}
+
+void write_upstream_head(const request_head& head, const request_uri& uri, const body_framing& framing,
+                         const client_facts& client, bool upgrade, std::string& out) {
+    write_upstream_head(head, uri, framing, client, upgrade, upstream_conditions{}, out);
 }
 
 void write_client_head(const response_head& head, std::string_view now_date, bool without_age,

@@ -40,6 +40,16 @@ struct client_facts {
                                   ///< X-Real-IP and the like, which are removed otherwise
 };
 
+/// What a request asks of the upstream in the cache's own name (RFC 9111, section 4.3.1). The views must live
+/// until the head is written.
+struct upstream_conditions {
+    std::string_view if_none_match;     ///< the entity tag of the stored response as received, or empty
+    std::string_view if_modified_since; ///< its Last-Modified as received, or empty
+    /// Remove what the client asked: If-*, Range, and fields that a gateway takes for them (`If_None_Match`).
+    /// Without it the client's fields are forwarded, and the two above are to be empty.
+    bool drop_conditionals = false;
+};
+
 /// Appends the request's head as it goes to the upstream to `out`, start line to empty line:
 /// origin-form target and normalised Host, end-to-end fields, X-Forwarded-For/-Host/-Proto/-Port,
 /// Forwarded, Via, and the framing fields that `framing` says. With `upgrade`, Connection and
@@ -47,6 +57,12 @@ struct client_facts {
 /// than the key has (X-Original-URL, X-Rewrite-URL, X-HTTP-Method-Override and their like) are removed.
 void write_upstream_head(const request_head& head, const request_uri& uri, const body_framing& framing,
                          const client_facts& client, bool upgrade, std::string& out);
+
+/// The same with conditions of our own. The client's fields go as they came, except those that `conditions`
+/// drops.
+void write_upstream_head(const request_head& head, const request_uri& uri, const body_framing& framing,
+                         const client_facts& client, bool upgrade, const upstream_conditions& conditions,
+                         std::string& out);
 
 /// Appends status line and end-to-end fields of a response to `out`, each ended by CRLF, without the
 /// empty line; adds Via, and Date when it is missing (RFC 9110, section 6.6.1). Left out: hop-by-hop fields,
