@@ -128,8 +128,10 @@ TEST_CASE("the access log says what Cache-Status says, in text and in JSON") {
 TEST_CASE("what a client sends cannot forge a line of the log") {
     scripted_upstream upstream([](turn& t) { t.ok("x", "no-store"); });
     proxy p(upstream, {"--access-log", "all"});
-    p.get("/a\"b%0aforged", "User-Agent: \x1b[31mred\r\n");
-    CHECK(p.process().wait_for_output("/a"));
+    CHECK(p.get("/a\"b\\%0aforged", "User-Agent: \x1b[31mred\r\n").status == 400);
+    CHECK(p.get("/a\"b\\%0aforged").status == 200);
+    CHECK(p.process().wait_for_output("%0aforged"));
     p.stop();
     CHECK(p.log().find('\x1b') == std::string::npos);
+    CHECK(p.log().find("\nforged") == std::string::npos);
 }

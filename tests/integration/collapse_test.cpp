@@ -254,7 +254,11 @@ TEST_CASE("waiters of another variant are not given this one") {
         CHECK(r.complete);
     }
     for (int i = 0; i < 3; ++i) {
-        const response r = p.get("/x", "X-V: " + std::to_string(i) + "\r\n");
+        // Variants that are stored at the same moment as the first note of their kind may lie below its
+        // epoch; that costs one more fetch.
+        const std::string fields = "X-V: " + std::to_string(i) + "\r\n";
+        p.get("/x", fields);
+        const response r = p.get("/x", fields);
         CHECK(r.cached().hit());
         CHECK(r.body == "variant " + std::to_string(i));
     }
@@ -327,6 +331,24 @@ TEST_CASE("who waits longer than --collapse-timeout goes its own way") {
     read_all(leader, 5);
     CHECK(leader[0].got.body == "late");
     CHECK(p.get("/x").body == "own"); // asked for later, so it is the newer one
+}
+
+TEST_CASE("a small answer that comes in one piece is whole for all who wait for it, on whatever thread") {
+    const std::string body = noise(3000);
+    scripted_upstream upstream([&](turn& t) { t.ok(body); });
+    proxy p(upstream, {"--threads", "4"});
+    std::vector<client> clients;
+    for (int i = 0; i < 24; ++i) clients.push_back(p.connect());
+    const std::size_t rounds = volume(1000, 500, 100);
+    for (std::size_t round = 0; round < rounds; ++round) {
+        const std::string request = request_text("GET", "/" + std::to_string(round));
+        for (client& c : clients) REQUIRE(c.send(request));
+        for (client& c : clients) {
+            const response r = c.read();
+            if (!r.complete || r.body != body) FAIL(r.summary());
+        }
+    }
+    CHECK(upstream.requests() == rounds);
 }
 
 TEST_CASE("collapsing survives clients that come and go at random") {

@@ -107,7 +107,7 @@ TEST_CASE("an idle upstream connection that was closed is not used again") {
 }
 
 TEST_CASE("bytes that come unasked on a kept connection are never taken for an answer") {
-    gate poisoned, go_on;
+    gate poisoned;
     scripted_upstream upstream([&](turn& t) {
         if (t.target() == "/first") {
             t.ok("first", "no-store");
@@ -120,7 +120,6 @@ TEST_CASE("bytes that come unasked on a kept connection are never taken for an a
     proxy p(upstream, {"--threads", "1"});
     CHECK(p.get("/first").body == "first");
     poisoned.wait();
-    CHECK(eventually([&] { return upstream.open_connections() == 0; })); // the proxy threw it away
     CHECK(p.get("/second").body == "second");
     CHECK(upstream.connections() == 2);
 }
