@@ -1,21 +1,20 @@
 #include <meshcache/admin/admin_server.hpp>
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 
 #include <chrono>
 #include <string_view>
-#include <variant>
-
 #include <unistd.h>
+#include <variant>
 
 namespace meshcache::admin {
 namespace {
@@ -37,9 +36,19 @@ constexpr std::size_t most_connections = 64;
 bool same_secret(std::string_view a, std::string_view b) noexcept {
     unsigned char difference = a.size() == b.size() ? 0 : 1;
     for (std::size_t i = 0; i < a.size() && i < b.size(); ++i) {
-        difference = static_cast<unsigned char>(difference | (static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i])));
+        difference = static_cast<unsigned char>(
+            difference | (static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i])));
     }
     return difference == 0;
+}
+
+/// Whether a socket file is somebody's, and not a left-over.
+bool somebody_listens(const std::string& path) {
+    asio::io_context io;
+    asio::local::stream_protocol::socket probe(io);
+    error_code ec;
+    probe.connect(asio::local::stream_protocol::endpoint(path), ec);
+    return !ec;
 }
 
 } // namespace
@@ -57,14 +66,17 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
             if (path.front() == '@') {
                 path.front() = '\0';
             } else {
+                if (somebody_listens(path)) return asio::error::address_in_use;
                 ::unlink(path.c_str());
                 unix_file_ = path;
             }
             address = asio::local::stream_protocol::endpoint(path);
         } else {
             asio::ip::tcp::resolver resolver(io_);
-            const auto found = resolver.resolve(at.host, std::to_string(at.port), asio::ip::resolver_base::passive, ec);
+            const auto found =
+                resolver.resolve(at.host, std::to_string(at.port), asio::ip::resolver_base::passive, ec);
             if (ec) return ec;
+            if (found.empty()) return asio::error::host_not_found;
             address = found.begin()->endpoint();
         }
         acceptor_.open(address.protocol(), ec);
@@ -103,7 +115,8 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
             auto [ec, socket] = co_await self->acceptor_.async_accept(use_task);
             if (ec == asio::error::operation_aborted || self->stopped_) co_return;
             if (ec) {
-                asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, executor>
+                asio::basic_waitable_timer<std::chrono::steady_clock,
+                                           asio::wait_traits<std::chrono::steady_clock>, executor>
                     pause(self->io_.get_executor(), std::chrono::milliseconds(100));
                 (void)co_await pause.async_wait(use_task);
                 continue;
@@ -130,7 +143,9 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
             auto [read_error, read] = co_await bhttp::async_read(io, buffer, parser, use_task);
             (void)read;
             if (read_error == bhttp::error::end_of_stream) break;
-            if (read_error && read_error.category() != bhttp::make_error_code(bhttp::error::bad_method).category()) co_return;
+            if (read_error &&
+                read_error.category() != bhttp::make_error_code(bhttp::error::bad_method).category())
+                co_return;
             response answer = read_error ? text(bhttp::status::bad_request, "the request is not sound HTTP\n")
                                          : self->answer(parser.get());
             const bool keep = !read_error && parser.get().keep_alive();
@@ -146,7 +161,8 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
         io.socket().shutdown(asio::socket_base::shutdown_send, ignored);
     }
 
-    static response text(bhttp::status status, std::string body, std::string_view type = "text/plain; charset=utf-8") {
+    static response text(bhttp::status status, std::string body,
+                         std::string_view type = "text/plain; charset=utf-8") {
         response out(status, 11);
         out.set(bhttp::field::content_type, type);
         out.set(bhttp::field::cache_control, "no-store");
@@ -162,12 +178,14 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
         if (!health && !token_.empty()) {
             const auto sent = r[bhttp::field::authorization];
             if (!same_secret({sent.data(), sent.size()}, "Bearer " + token_)) {
-                auto out = text(bhttp::status::unauthorized, "this port wants Authorization: Bearer and its --admin-token\n");
+                auto out = text(bhttp::status::unauthorized,
+                                "this port wants Authorization: Bearer and its --admin-token\n");
                 out.set(bhttp::field::www_authenticate, "Bearer realm=\"meshcache admin\"");
                 return out;
             }
         }
-        if (!known) return text(bhttp::status::not_found, "there are /healthz, /readyz, /metrics and /stats\n");
+        if (!known)
+            return text(bhttp::status::not_found, "there are /healthz, /readyz, /metrics and /stats\n");
         if (r.method() != bhttp::verb::get && r.method() != bhttp::verb::head) {
             auto out = text(bhttp::status::method_not_allowed, "only GET and HEAD\n");
             out.set(bhttp::field::allow, "GET, HEAD");
@@ -176,9 +194,11 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
         if (path == "/healthz") return text(bhttp::status::ok, "ok\n");
         if (path == "/readyz") {
             const auto why = sources_.not_ready();
-            return why.empty() ? text(bhttp::status::ok, "ready\n") : text(bhttp::status::service_unavailable, why + "\n");
+            return why.empty() ? text(bhttp::status::ok, "ready\n")
+                               : text(bhttp::status::service_unavailable, why + "\n");
         }
-        if (path == "/metrics") return text(bhttp::status::ok, sources_.metrics(), "text/plain; version=0.0.4; charset=utf-8");
+        if (path == "/metrics")
+            return text(bhttp::status::ok, sources_.metrics(), "text/plain; version=0.0.4; charset=utf-8");
         return text(bhttp::status::ok, sources_.stats(), "application/json");
     }
 

@@ -228,7 +228,7 @@ std::vector<setting> build() {
                          "127.0.0.1:3000"},
                         &c::upstream, endpoint_use::connect));
     t.push_back(
-        address({"admin", g::addresses, "ADDR:PORT", "the port for health, metrics, purge and statistics"},
+        address({"admin", g::addresses, "ADDR:PORT", "the port for health, metrics and statistics"},
                 &c::admin, endpoint_use::listen));
     t.push_back(
         make(row{"admin-token", g::addresses, "TOKEN",
@@ -299,7 +299,7 @@ std::vector<setting> build() {
         size({"queue-memory", g::redis, "SIZE", "bound of the changes that wait to be written to Redis"},
              &c::queue_memory, MiB, TiB));
     t.push_back(count({"log-length", g::redis, "N", "entries kept in the change log, approximately"},
-                      &c::log_length, std::uint64_t{1}, std::uint64_t{100'000'000}));
+                      &c::log_length, std::uint64_t{1000}, std::uint64_t{100'000'000}));
 
     t.push_back(
         count({"threads", g::limits, "N", "event loops", "the CPUs granted", "2"}, &c::threads, 1U, 256U));
@@ -321,6 +321,8 @@ std::vector<setting> build() {
     t.push_back(
         duration({"write-timeout", g::limits, "TIME", "for a client that takes nothing of its answer"},
                  &c::write_timeout, ms(10), hours(24)));
+    t.push_back(duration({"tunnel-timeout", g::limits, "TIME", "for an upgraded connection on which nothing moves"},
+                         &c::tunnel_timeout, ms(10), hours(8760)));
     t.push_back(duration({"drain-timeout", g::limits, "TIME", "from SIGTERM to the exit, at the longest"},
                          &c::drain_timeout, ms(0), hours(1)));
 

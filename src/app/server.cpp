@@ -1,6 +1,5 @@
-#include "server.hpp"
-
 #include "log.hpp"
+#include "server.hpp"
 #include "version.hpp"
 
 #include <meshcache/admin/admin_server.hpp>
@@ -9,6 +8,7 @@
 #include <meshcache/replica/link.hpp>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <spdlog/spdlog.h>
@@ -16,8 +16,10 @@
 #include <algorithm>
 #include <atomic>
 #include <csignal>
+#include <cstdlib>
 #include <optional>
 #include <random>
+#include <thread>
 
 namespace meshcache::app {
 namespace {
@@ -41,13 +43,15 @@ std::string hex(std::uint64_t n) {
 net::settings proxy_settings(const configuration& cfg) {
     net::settings s;
     s.upstream = cfg.upstream;
-    s.head_limits = {.max_bytes = cfg.max_header_size, .max_fields = cfg.max_header_count, .max_target = cfg.max_target};
+    s.head_limits = {
+        .max_bytes = cfg.max_header_size, .max_fields = cfg.max_header_count, .max_target = cfg.max_target};
     s.max_connections = cfg.max_connections;
     s.max_requests_per_connection = cfg.max_requests_per_connection;
     s.header_timeout = cfg.header_timeout;
     s.body_timeout = cfg.body_timeout;
     s.keepalive_timeout = cfg.keepalive_timeout;
     s.write_timeout = cfg.write_timeout;
+    s.tunnel_timeout = cfg.tunnel_timeout;
     s.collapse_timeout = cfg.collapse_timeout;
     s.upstream_connect_timeout = cfg.upstream_connect_timeout;
     s.upstream_response_timeout = cfg.upstream_response_timeout;
@@ -69,6 +73,7 @@ net::settings proxy_settings(const configuration& cfg) {
     x.max_object = cfg.max_object;
     x.reject_hits = !cfg.on_hit.serves();
     x.reject_status = cfg.on_hit.reject_status;
+    x.trust_forwarded = cfg.trust_forwarded;
     x.remote = cfg.consistency == consistency_mode::eventual;
     return s;
 }
@@ -94,17 +99,21 @@ class server {
   public:
     explicit server(const configuration& cfg)
         : cfg_(cfg), log_(cfg.log_level, cfg.format), replica_(random_number()), started_(clock_.steady()),
-          cache_({.bytes = cfg.memory - cfg.memory / fill_share, .max_object = cfg.max_object, .seed = random_number()}),
-          fill_budget_(cfg.memory / fill_share), collapse_(cfg.max_object, &fill_budget_), versions_(replica_),
-          proxy_(proxy_settings(cfg)),
-          admin_(io_, {.not_ready = [this] { return not_ready(); }, .metrics = [this] { return metrics_page(); },
-                       .stats = [this] { return stats_page(); }},
+          cache_({.bytes = cfg.memory - cfg.memory / fill_share,
+                  .max_object = cfg.max_object,
+                  .seed = random_number()}),
+          fill_budget_(cfg.memory / fill_share), collapse_(cfg.max_object, &fill_budget_),
+          versions_(replica_), proxy_(proxy_settings(cfg)),
+          admin_(io_,
+                 {.not_ready = [this] { return not_ready(); },
+                  .metrics = [this] { return metrics_page(); },
+                  .stats = [this] { return stats_page(); }},
                  cfg.admin_token) {}
 
     int run() {
         auto& log = *log_.messages();
-        log.info("meshcache {}, replica {}, {} event {}, {} MiB of memory for the cache", version(), hex(replica_),
-                 cfg_.threads, cfg_.threads == 1 ? "loop" : "loops", cfg_.memory >> 20);
+        log.info("meshcache {}, replica {}, {} event {}, {} MiB of memory for the cache", version(),
+                 hex(replica_), cfg_.threads, cfg_.threads == 1 ? "loop" : "loops", cfg_.memory >> 20);
         if (cfg_.consistency == consistency_mode::eventual) {
             if (const auto why = replica::link::check(link_settings_of(cfg_)); !why.empty()) {
                 log.error("--redis {}: {}", cfg_.redis->redacted(), why);
@@ -112,8 +121,9 @@ class server {
             }
             link_.emplace(link_settings_of(cfg_), cache_, versions_, clock_, counters_, log_.messages());
         }
-        shared_.emplace(net::shared_state{cache_, collapse_, fill_budget_, versions_, clock_, link_ ? &*link_ : nullptr,
-                                          counters_, log_.messages(), log_.access(), connections_});
+        shared_.emplace(net::shared_state{cache_, collapse_, fill_budget_, versions_, clock_,
+                                          link_ ? &*link_ : nullptr, counters_, log_.messages(),
+                                          log_.access(), connections_});
         if (!listen()) return 1;
         if (link_) {
             link_->start();
@@ -125,6 +135,8 @@ class server {
         ready_ = true;
         wait_for_signal();
         io_.run();
+        stopper_.join();
+        log.info("stopped");
         return 0;
     }
 
@@ -153,10 +165,15 @@ class server {
             if (ec) return;
             if (number == SIGHUP) {
                 log_.messages()->info("SIGHUP: there is nothing to reload");
+            } else if (stopper_.joinable()) {
+                // Whoever asks twice does not want to wait for Redis.
+                log_.messages()->warn("another signal: leaving at once");
+                log_.messages()->flush();
+                std::_Exit(1);
             } else if (drain_until_) {
                 log_.messages()->warn("a second signal: stopping at once");
+                drain_timer_.cancel();
                 stop(clock_.steady());
-                return;
             } else {
                 log_.messages()->info("{}: finishing what is in progress, for {} ms at the most",
                                       number == SIGTERM ? "SIGTERM" : "SIGINT", cfg_.drain_timeout.count());
@@ -170,12 +187,14 @@ class server {
 
     void poll_drain() {
         constexpr milliseconds interval{10};
-        const bool all = std::all_of(workers_.begin(), workers_.end(), [](const auto& w) { return w->idle(); });
+        const bool all =
+            std::all_of(workers_.begin(), workers_.end(), [](const auto& w) { return w->idle(); });
         // The queue needs a part of the time as well.
         const auto reserve = std::min<steady_time::duration>(cfg_.drain_timeout / 4, seconds{5});
         if (all || clock_.steady() >= *drain_until_ - (link_ ? reserve : steady_time::duration::zero())) {
-            if (!all) log_.messages()->warn("--drain-timeout: connections with an exchange in progress are cut");
-            stop(*drain_until_);
+            if (!all)
+                log_.messages()->warn("--drain-timeout: connections with an exchange in progress are cut");
+            if (!stopper_.joinable()) stop(*drain_until_);
             return;
         }
         drain_timer_.expires_after(interval);
@@ -184,21 +203,27 @@ class server {
         });
     }
 
+    /// Ends the workers and the link on a thread of its own: both take their time, and meanwhile the admin
+    /// port and signals are still served.
     void stop(steady_time until) {
-        for (auto& w : workers_) w->stop();
-        if (link_) {
-            const auto left = link_->drain(until);
-            if (left > 0) {
-                log_.messages()->warn("{} changes did not reach Redis before the end", left);
-            } else {
-                log_.messages()->info("every change has reached Redis");
+        stopper_ = std::thread([this, until] {
+            for (auto& w : workers_) w->request_stop();
+            for (auto& w : workers_) w->stop();
+            if (link_) {
+                const auto left = link_->drain(until);
+                if (left > 0) {
+                    log_.messages()->warn("{} changes did not reach Redis before the end", left);
+                } else {
+                    log_.messages()->info("every change has reached Redis");
+                }
             }
-        }
-        admin_.stop();
-        signals_.cancel();
-        drain_timer_.cancel();
-        io_.stop();
-        log_.messages()->info("stopped");
+            asio::post(io_, [this] {
+                admin_.stop();
+                signals_.cancel();
+                drain_timer_.cancel();
+                io_.stop();
+            });
+        });
     }
 
     std::string not_ready() const {
@@ -232,8 +257,8 @@ class server {
             s.log_position = l.log_position;
             s.queue_depth = l.queue_depth;
             s.queue_bytes = l.queue_bytes;
-            s.propagation_ms = {l.propagation.count, l.propagation.p50_ms, l.propagation.p99_ms, l.propagation.max_ms,
-                                l.propagation.last_ms};
+            s.propagation_ms = {l.propagation.count, l.propagation.p50_ms, l.propagation.p99_ms,
+                                l.propagation.max_ms, l.propagation.last_ms};
         } else {
             s.redis_state = "off";
         }
@@ -243,29 +268,55 @@ class server {
     std::string metrics_page() const {
         const auto store = cache_.stats();
         std::vector<admin::gauge_value> gauges{
-            {"meshcache_connections", "Client connections that are open.", {},
+            {"meshcache_connections",
+             "Client connections that are open.",
+             {},
              static_cast<double>(connections_.load(std::memory_order_relaxed))},
-            {"meshcache_store_bytes", "Memory that the local store holds, overhead included.", {},
+            {"meshcache_store_bytes",
+             "Memory that the local store holds, overhead included.",
+             {},
              static_cast<double>(store.bytes)},
-            {"meshcache_store_limit_bytes", "Bound on the local store's memory.", {}, static_cast<double>(store.bytes_limit)},
-            {"meshcache_store_objects", "Responses in the local store.", {}, static_cast<double>(store.objects)},
-            {"meshcache_fills", "Fetches under way that several requests may share.", {},
+            {"meshcache_store_limit_bytes",
+             "Bound on the local store's memory.",
+             {},
+             static_cast<double>(store.bytes_limit)},
+            {"meshcache_store_objects",
+             "Responses in the local store.",
+             {},
+             static_cast<double>(store.objects)},
+            {"meshcache_fills",
+             "Fetches under way that several requests may share.",
+             {},
              static_cast<double>(collapse_.fills())},
-            {"meshcache_fill_bytes", "Memory that fetches under way hold.", {}, static_cast<double>(fill_budget_.used())},
+            {"meshcache_fill_bytes",
+             "Memory that fetches under way hold.",
+             {},
+             static_cast<double>(fill_budget_.used())},
         };
         if (link_) {
             const auto l = link_->stats();
-            gauges.push_back({"meshcache_redis_up", "Whether Redis is reachable and the change log is followed.", {},
+            gauges.push_back({"meshcache_redis_up",
+                              "Whether Redis is reachable and the change log is followed.",
+                              {},
                               l.state == replica::link_state::ready ? 1.0 : 0.0});
-            gauges.push_back({"meshcache_redis_breaker_open", "Whether look-ups in Redis are skipped because it is unwell.",
-                              {}, l.breaker_open ? 1.0 : 0.0});
-            gauges.push_back({"meshcache_queue_depth", "Changes that wait for Redis or are on their way.", {},
+            gauges.push_back({"meshcache_redis_breaker_open",
+                              "Whether look-ups in Redis are skipped because it is unwell.",
+                              {},
+                              l.breaker_open ? 1.0 : 0.0});
+            gauges.push_back({"meshcache_queue_depth",
+                              "Changes that wait for Redis or are on their way.",
+                              {},
                               static_cast<double>(l.queue_depth)});
-            gauges.push_back({"meshcache_queue_bytes", "Memory that these changes hold.", {}, static_cast<double>(l.queue_bytes)});
+            gauges.push_back({"meshcache_queue_bytes",
+                              "Memory that these changes hold.",
+                              {},
+                              static_cast<double>(l.queue_bytes)});
             gauges.push_back({"meshcache_propagation_seconds",
-                              "Time from a response's making on one replica to its arrival here.", {{"quantile", "0.5"}},
+                              "Time from a response's making on one replica to its arrival here.",
+                              {{"quantile", "0.5"}},
                               l.propagation.p50_ms / 1000});
-            gauges.push_back({"meshcache_propagation_seconds", "", {{"quantile", "0.99"}}, l.propagation.p99_ms / 1000});
+            gauges.push_back(
+                {"meshcache_propagation_seconds", "", {{"quantile", "0.99"}}, l.propagation.p99_ms / 1000});
         }
         return admin::prometheus_page(counters_, gauges);
     }
@@ -290,6 +341,7 @@ class server {
     asio::steady_timer drain_timer_{io_};
     admin::admin_server admin_;
     std::optional<steady_time> drain_until_;
+    std::thread stopper_; ///< joinable once the stop has begun
     bool ready_ = false;
 };
 

@@ -16,6 +16,7 @@ std::string_view describe(errc e) noexcept {
     case errc::upstream_truncated: return "upstream-truncated";
     case errc::upstream_malformed: return "upstream-malformed";
     case errc::upstream_stalled: return "upstream-stalled";
+    case errc::upstream_error: return "upstream-error";
     case errc::upstream_busy: return "upstream-busy";
     case errc::client_gone: return "client-gone";
     case errc::client_timeout: return "client-timeout";

@@ -8,14 +8,22 @@ namespace {
 
 std::string_view token(forward f) noexcept {
     switch (f) {
-    case forward::none: return {};
-    case forward::bypass: return "bypass";
-    case forward::method: return "method";
-    case forward::uri_miss: return "uri-miss";
-    case forward::vary_miss: return "vary-miss";
-    case forward::miss: return "miss";
-    case forward::request: return "request";
-    case forward::stale: return "stale";
+    case forward::none:
+        return {};
+    case forward::bypass:
+        return "bypass";
+    case forward::method:
+        return "method";
+    case forward::uri_miss:
+        return "uri-miss";
+    case forward::vary_miss:
+        return "vary-miss";
+    case forward::miss:
+        return "miss";
+    case forward::request:
+        return "request";
+    case forward::stale:
+        return "stale";
     }
     return {};
 }
@@ -62,13 +70,19 @@ counter counter_of(const cache_outcome& outcome) noexcept {
     if (outcome.hit) return outcome.from_redis ? counter::requests_hit_redis : counter::requests_hit;
     switch (outcome.fwd) {
     case forward::none:
-    case forward::bypass: return counter::requests_bypass;
-    case forward::method: return counter::requests_method;
+    case forward::bypass:
+        return counter::requests_bypass;
+    case forward::method:
+        return counter::requests_method;
     case forward::uri_miss:
-    case forward::miss: return counter::requests_uri_miss;
-    case forward::vary_miss: return counter::requests_vary_miss;
-    case forward::request: return counter::requests_request;
-    case forward::stale: return counter::requests_stale;
+    case forward::miss:
+        return counter::requests_uri_miss;
+    case forward::vary_miss:
+        return counter::requests_vary_miss;
+    case forward::request:
+        return counter::requests_request;
+    case forward::stale:
+        return counter::requests_stale;
     }
     return counter::requests_bypass;
 }

@@ -13,6 +13,17 @@ bool usable_variant(const store::stored_response& r, const store::version& epoch
     return !store::is_vary_note(r) && !(r.meta().version < epoch);
 }
 
+/// In the form of http::parse_vary.
+constexpr std::string_view forwarded_names =
+    "x-forwarded-host,x-forwarded-port,x-forwarded-prefix,x-forwarded-proto";
+
+/// Refusals that the request caused: they say nothing about the answers that others will get.
+bool says_nothing_of_others(http::store_refusal refusal, int status) noexcept {
+    return refusal == http::store_refusal::request_authorization ||
+           refusal == http::store_refusal::request_no_store || status == 304 || status == 412 ||
+           status == 416 || status == 417 || status >= 500;
+}
+
 } // namespace
 
 exchange::exchange(const exchange_settings& settings, store::cache& cache, store::collapse& collapse,
@@ -22,7 +33,7 @@ exchange::exchange(const exchange_settings& settings, store::cache& cache, store
 exchange::~exchange() { reset(); }
 
 void exchange::reset() noexcept {
-    let_go(errc::upstream_reset);
+    release_fill();
     reader_ = {};
     stream_head_.reset();
     response_.reset();
@@ -31,6 +42,7 @@ void exchange::reset() noexcept {
     outcome_ = {};
     error_ = {};
     status_ = 0;
+    is_head_ = unsafe_ = false;
     at_variant_ = false;
     epoch_ = {};
     head_ = nullptr;
@@ -59,12 +71,16 @@ action exchange::begin(const http::request_head& head, const http::request_uri& 
 
     const bool cacheable_method = head.verb == http::method::get || is_head_;
     if (cacheable_method || unsafe_) http::build_key(uri, "GET", key_);
+    // What a trusted client says of the original request can change the answer, so it is part of the key.
+    if (settings_.trust_forwarded && (cacheable_method || unsafe_))
+        http::append_variant(forwarded_names, head.fields, key_);
     primary_size_ = key_.size();
     if (!cacheable_method) {
         outcome_.fwd = forward::method;
         return action::relay;
     }
-    if (const auto refusal = http::request_may_use_cache(head, framing); refusal != http::store_refusal::none) {
+    if (const auto refusal = http::request_may_use_cache(head, framing);
+        refusal != http::store_refusal::none) {
         outcome_.fwd = forward::bypass;
         outcome_.detail = http::describe(refusal);
         return action::relay;
@@ -140,6 +156,10 @@ action exchange::miss(wall_time now) {
     if (outcome_.fwd == forward::request || collapse_.is_unshareable(hash_, steady_)) return fetch_alone();
 
     auto joined = collapse_.join(key());
+    if (!joined.fetcher && is_outdated(*joined.f)) {
+        collapse_.leave(*joined.f);
+        joined = collapse_.join(key());
+    }
     if (!joined.fetcher) {
         reader_ = store::fill_reader(std::move(joined.f), *waker_);
         return on_fill(now, false);
@@ -158,7 +178,14 @@ action exchange::miss(wall_time now) {
     return settings_.remote ? action::ask_remote : action::fetch;
 }
 
-void exchange::release_fill() {
+/// Whether a purge has come since the fill's request was sent: its answer is not for those who ask after the
+/// purge.
+bool exchange::is_outdated(const store::fill& f) const {
+    const auto asked = f.asked();
+    return asked && !cache_.admits(cache_.view(primary_key()), *asked);
+}
+
+void exchange::release_fill() noexcept {
     const auto f = take_fill();
     if (!f) return;
     collapse_.leave(*f);
@@ -218,7 +245,8 @@ bool exchange::is_ours(const store::stored_response& response) {
         // Another variant, or ours under a key that we did not know of when we began to wait.
         if (at_variant_) return false;
         const auto note = cache_.peek(key());
-        if (!note || !store::is_vary_note(*note) || !go_to_variant(*note) || response.key() != key_) return false;
+        if (!note || !store::is_vary_note(*note) || !go_to_variant(*note) || response.key() != key_)
+            return false;
     }
     return !at_variant_ || usable_variant(response, epoch_);
 }
@@ -228,9 +256,12 @@ action exchange::on_fill(wall_time now, bool timed_out) {
     switch (view.state) {
     case store::fill_state::waiting:
         if (!timed_out) return action::wait;
+        // Those who come after must not sit out the same fill.
+        collapse_.leave(*reader_.of());
         outcome_.detail = "collapse-timeout";
         return fetch_alone();
-    case store::fill_state::released: return fetch_alone();
+    case store::fill_state::released:
+        return fetch_alone();
     case store::fill_state::failed:
         if (!view.head) {
             outcome_.collapsed = true;
@@ -240,7 +271,8 @@ action exchange::on_fill(wall_time now, bool timed_out) {
         // was sent to this client yet.
         return fetch_alone();
     case store::fill_state::streaming:
-    case store::fill_state::complete: return from_fill(view, now);
+    case store::fill_state::complete:
+        return from_fill(view, now);
     }
     return fetch_alone();
 }
@@ -274,9 +306,9 @@ action exchange::on_response(const http::response_head& response, const http::bo
                              const store::version& version, wall_time request_time, wall_time now,
                              steady_time steady) {
     outcome_.fwd_status = response.status;
-    const bool may_be_stored = !is_head_ && (outcome_.fwd != forward::method && outcome_.fwd != forward::bypass);
+    const bool may_be_stored =
+        !is_head_ && (outcome_.fwd != forward::method && outcome_.fwd != forward::bypass);
     if (!may_be_stored) {
-        if (invalidates(response.status)) abandon_fill();
         return stale_for(response.status, now) ? action::answer : action::relay_response;
     }
 
@@ -291,14 +323,21 @@ action exchange::on_response(const http::response_head& response, const http::bo
     if (refusal == http::store_refusal::none && !http::parse_vary(response.fields, names)) {
         refusal = http::store_refusal::vary_star;
     }
+    // Not even an error that may be stored takes the place of a good response that may still be used.
+    if (response.status >= 500 && stale_ && refusal == http::store_refusal::none)
+        refusal = http::store_refusal::status;
     if (refusal != http::store_refusal::none) {
         outcome_.detail = http::describe(refusal);
-        // A failing upstream says nothing about the answers it will give when it is well.
-        if (fill_ && response.status < 500) {
+        if (stale_for(response.status, now)) {
+            // Those who wait have a stale response, too; sending them all to a failing upstream helps nobody.
+            let_go(errc::upstream_error);
+            return action::answer;
+        }
+        if (fill_ && !says_nothing_of_others(refusal, response.status)) {
             collapse_.remember_unshareable(hash_, steady + settings_.unshareable_for);
         }
         release_fill();
-        return stale_for(response.status, now) ? action::answer : action::relay_response;
+        return action::relay_response;
     }
 
     collapse_.forget_unshareable(hash_);
@@ -334,17 +373,12 @@ bool exchange::stale_for(int status, wall_time now) {
     return true;
 }
 
-void exchange::abandon_fill() {
-    const auto joined = collapse_.join(cache_.view(primary_key()));
-    collapse_.leave(*joined.f);
-    if (joined.fetcher) joined.f->release();
-}
-
 action exchange::on_failure(error_code error, wall_time now) {
     let_go(error);
     reader_ = {};
     error_ = error;
-    if (error.category() == meshcache_category()) outcome_.detail = describe(static_cast<errc>(error.value()));
+    if (error.category() == meshcache_category())
+        outcome_.detail = describe(static_cast<errc>(error.value()));
     if (stale_ && http::usable_on_error(stale_->meta().life, now)) {
         response_ = std::move(stale_);
         outcome_.fwd = forward::stale;

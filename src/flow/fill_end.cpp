@@ -10,14 +10,22 @@ namespace {
 bool insert(store::cache& cache, const store::response_ptr& response, metrics_slab& counters) {
     const auto outcome = cache.insert(response, response->meta().version);
     switch (outcome.what) {
-    case store::insert_result::stored: counters.add(counter::stored); break;
+    case store::insert_result::stored:
+        counters.add(counter::stored);
+        break;
     case store::insert_result::replaced:
         counters.add(counter::stored);
         counters.add(counter::removed_replaced);
         break;
-    case store::insert_result::older: counters.add(counter::store_refused_older); break;
-    case store::insert_result::invalidated: counters.add(counter::store_refused_invalidated); break;
-    case store::insert_result::too_large: counters.add(counter::store_refused_large); break;
+    case store::insert_result::older:
+        counters.add(counter::store_refused_older);
+        break;
+    case store::insert_result::invalidated:
+        counters.add(counter::store_refused_invalidated);
+        break;
+    case store::insert_result::too_large:
+        counters.add(counter::store_refused_large);
+        break;
     }
     counters.add(counter::removed_evicted, outcome.evicted);
     return outcome.took();
@@ -25,15 +33,18 @@ bool insert(store::cache& cache, const store::response_ptr& response, metrics_sl
 
 } // namespace
 
-filled finish_fill(store::fill& f, const store::streamed_head& head, std::span<const std::string_view> content,
-                   store::cache& cache, store::collapse& collapse, metrics_slab& counters) {
+filled finish_fill(store::fill& f, const store::streamed_head& head,
+                   std::span<const std::string_view> content, store::cache& cache, store::collapse& collapse,
+                   metrics_slab& counters) {
     std::size_t size = 0;
     for (const auto piece : content) size += piece.size();
     char digits[24];
     const auto end = std::to_chars(digits, digits + sizeof digits, size).ptr;
     std::string text;
     text.reserve(head.text.size() + 40);
-    text.append(head.text).append("Content-Length: ").append(digits, end).append("\r\n");
+    text.append(head.text);
+    // A 204 must not have it (RFC 9110, section 8.6).
+    if (head.meta.status != 204) text.append("Content-Length: ").append(digits, end).append("\r\n");
 
     const bool varies = !head.vary_names.empty();
     const auto where = f.key().bytes == head.key ? f.key() : cache.view(head.key);
@@ -46,7 +57,8 @@ filled finish_fill(store::fill& f, const store::streamed_head& head, std::span<c
         if (varies) {
             const auto primary = cache.view(head.primary_key);
             const auto previous = cache.peek(primary);
-            auto note = store::make_vary_note(head.meta, primary.bytes, primary.hash, head.vary_names, previous.get());
+            auto note = store::make_vary_note(head.meta, primary.bytes, primary.hash, head.vary_names,
+                                              previous.get());
             if (insert(cache, note, counters)) out.note = std::move(note);
         }
     }

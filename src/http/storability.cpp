@@ -25,11 +25,19 @@ bool permits_authorization(const response_directives& cc) noexcept {
     return cc.is_public || cc.s_maxage.has_value() || cc.must_revalidate;
 }
 
+/// Answers to conditions, expectations and sizes of one request (RFC 9110, section 15.5).
+bool is_provoked(int status) noexcept {
+    return status == 412 || status == 413 || status == 416 || status == 417 || status == 421 || status == 426 ||
+           status == 431;
+}
+
 store_refusal check_status(const response_head& response, const response_directives& cc) noexcept {
     const int status = response.status;
     if (status == 101) return store_refusal::upgrade;
     if (status == 206 || response.fields.has(field_id::content_range)) return store_refusal::partial;
     if (status < 200 || status > 599 || status == 304) return store_refusal::status;
+    // What fields of the request provoke that are not in the key: others would get it in place of the answer.
+    if (is_provoked(status)) return store_refusal::status;
     // RFC 9111, section 5.2.2.3: only the statuses whose meaning for a cache we know.
     if (cc.must_understand && reason_phrase(status).empty()) return store_refusal::status;
     return store_refusal::none;

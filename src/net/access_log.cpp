@@ -36,9 +36,10 @@ void access_logger::write(const access_record& r) {
     const auto client = r.client.empty() ? std::string_view("unix") : r.client;
     if (json_) {
         // The sink's pattern adds the braces and the time.
-        log_->info(R"("client":"{}","method":"{}","host":"{}","target":"{}","status":{},"bytes":{},"ms":{:.3f},"cache":"{}")",
-                   client, escaped(r.method), escaped(r.host), escaped(r.target), r.status, r.bytes, ms,
-                   escaped(status_text_));
+        log_->info(
+            R"("client":"{}","method":"{}","host":"{}","target":"{}","status":{},"bytes":{},"ms":{:.3f},"cache":"{}")",
+            client, escaped(r.method), escaped(r.host), escaped(r.target), r.status, r.bytes, ms,
+            escaped(status_text_));
     } else {
         log_->info("{} {} {} {} {} {}B {:.3f}ms cache=\"{}\"", client, escaped(r.method), escaped(r.host),
                    escaped(r.target), r.status, r.bytes, ms, escaped(status_text_));

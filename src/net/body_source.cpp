@@ -6,7 +6,8 @@
 
 namespace meshcache::net {
 
-body_source::body_source(stream& io, recv_buffer& in, const http::body_framing& framing, milliseconds idle_timeout)
+body_source::body_source(stream& io, recv_buffer& in, const http::body_framing& framing,
+                         milliseconds idle_timeout)
     : io_(io), in_(in), kind_(framing.kind), remaining_(framing.length), idle_timeout_(idle_timeout) {
     done_ = kind_ == http::body_kind::none || (kind_ == http::body_kind::length && remaining_ == 0);
 }
@@ -21,7 +22,9 @@ bool body_source::take_buffered(std::vector<std::string_view>& pieces) {
         const auto rest = in_.view().substr(used_);
         if (rest.empty()) break;
         switch (kind_) {
-        case http::body_kind::none: done_ = true; break;
+        case http::body_kind::none:
+            done_ = true;
+            break;
         case http::body_kind::until_close:
             pieces.push_back(rest);
             used_ += rest.size();
@@ -38,10 +41,16 @@ bool body_source::take_buffered(std::vector<std::string_view>& pieces) {
             const auto step = chunks_.next(rest);
             used_ += step.consumed;
             switch (step.what) {
-            case http::chunk_decoder::state::data: pieces.push_back(step.content); break;
-            case http::chunk_decoder::state::done: done_ = true; break;
-            case http::chunk_decoder::state::malformed: return false;
-            case http::chunk_decoder::state::more: return true;
+            case http::chunk_decoder::state::data:
+                pieces.push_back(step.content);
+                break;
+            case http::chunk_decoder::state::done:
+                done_ = true;
+                break;
+            case http::chunk_decoder::state::malformed:
+                return false;
+            case http::chunk_decoder::state::more:
+                return true;
             }
             break;
         }
@@ -58,7 +67,8 @@ task<error_code> body_source::next(std::vector<std::string_view>& pieces) {
         if (!pieces.empty() || done_) co_return error_code{};
         release_pieces(); // chunk framing alone
 
-        in_.reserve(kind_ == http::body_kind::length && remaining_ <= small_buffer ? small_buffer : large_buffer);
+        in_.reserve(kind_ == http::body_kind::length && remaining_ <= small_buffer ? small_buffer
+                                                                                   : large_buffer);
         const auto room = in_.prepare(small_buffer, large_buffer);
         io_.read_deadline().arm(idle_timeout_);
         error_code ec;

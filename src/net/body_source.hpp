@@ -21,9 +21,9 @@ class body_source {
     /// Appends what is buffered to `pieces`, without I/O. Returns false if the coding is malformed.
     bool take_buffered(std::vector<std::string_view>& pieces);
 
-    /// Sets `pieces` to the next bytes of content, at least one unless done() or an error. The views are valid until
-    /// the next call. Errors: eof when the stream ended too early, errc::client_timeout, errc::client_malformed
-    /// for a bad chunked coding, or what the system said.
+    /// Sets `pieces` to the next bytes of content, at least one unless done() or an error. The views are
+    /// valid until the next call. Errors: eof when the stream ended too early, errc::client_timeout,
+    /// errc::client_malformed for a bad chunked coding, or what the system said.
     task<error_code> next(std::vector<std::string_view>& pieces);
 
     /// All content was handed out.

@@ -4,9 +4,7 @@ namespace meshcache::net {
 
 deadline::deadline(deadline_sweep& sweep) : sweep_(sweep) { sweep.all_.push_back(*this); }
 
-void deadline::arm(milliseconds after) noexcept {
-    at_ = after.count() > 0 ? sweep_.now_ + after : never;
-}
+void deadline::arm(milliseconds after) noexcept { at_ = after.count() > 0 ? sweep_.now_ + after : never; }
 
 void deadline_sweep::sweep(steady_time now) noexcept {
     now_ = now;

@@ -11,7 +11,8 @@ class deadline_sweep;
 
 /// A point in time at which on_deadline() is called once, unless it was cleared before. Belongs to one event
 /// loop; must not outlive its sweep.
-class deadline : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+class deadline
+    : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
   public:
     explicit deadline(deadline_sweep& sweep);
     virtual ~deadline() = default;
@@ -39,7 +40,8 @@ class deadline_sweep {
 
     explicit deadline_sweep(steady_time now) noexcept : now_(now) {}
 
-    /// Calls on_deadline() of those that have passed. Handlers may add and remove deadlines, not destroy others.
+    /// Calls on_deadline() of those that have passed. Handlers may add and remove deadlines, not destroy
+    /// others.
     void sweep(steady_time now) noexcept;
     /// The time of the last sweep.
     steady_time now() const noexcept { return now_; }

@@ -1,6 +1,5 @@
-#include "fill_pump.hpp"
-
 #include "event.hpp"
+#include "fill_pump.hpp"
 #include "session.hpp"
 
 namespace meshcache::net {
@@ -18,7 +17,7 @@ error_code body_error(error_code ec) noexcept {
 }
 
 store::response_ptr end_fill(loop_context& loop, store::fill& f, const store::streamed_head& head,
-              std::span<const std::string_view> content) {
+                             std::span<const std::string_view> content) {
     auto& shared = loop.shared;
     auto done = flow::finish_fill(f, head, content, shared.cache, shared.collapse, loop.counters);
     if (shared.link != nullptr) {
@@ -29,9 +28,9 @@ store::response_ptr end_fill(loop_context& loop, store::fill& f, const store::st
 }
 
 task<void> pump_fill(loop_context& loop, upstream_lease lease, http::body_framing framing, bool reusable,
-                     std::shared_ptr<store::fill> f, std::shared_ptr<const store::streamed_head> head) {
+                     store::fetcher_guard guard, std::shared_ptr<const store::streamed_head> head) {
     auto& collapse = loop.shared.collapse;
-    const store::fetcher_guard guard(collapse, f);
+    const auto f = guard.of();
     event room(loop.ex);
     const auto waker = std::make_shared<session_waker>(loop.ex, room);
     struct detach {
@@ -43,9 +42,11 @@ task<void> pump_fill(loop_context& loop, upstream_lease lease, http::body_framin
     body_source source(lease->io, lease->in, framing, loop.cfg.upstream_idle_timeout);
     std::vector<std::string_view> pieces;
     std::uint64_t total = 0;
-    const auto stop_recording = [&] {
+    const auto stop_recording = [&](bool too_large) {
         if (!f->stop_recording()) return;
         collapse.leave(*f);
+        // Memory that is short just now says nothing about the next answer for this key.
+        if (!too_large) return;
         collapse.remember_unshareable(f->key().hash, loop.sweep.now() + loop.cfg.exchange.unshareable_for);
         loop.counters.add(counter::store_refused_large);
     };
@@ -61,8 +62,8 @@ task<void> pump_fill(loop_context& loop, upstream_lease lease, http::body_framin
         }
         for (const auto piece : pieces) {
             total += piece.size();
-            if (total > loop.cfg.exchange.max_object) stop_recording();
-            if (f->append(piece) == store::append_result::over_budget) stop_recording();
+            if (total > loop.cfg.exchange.max_object) stop_recording(true);
+            if (f->append(piece) == store::append_result::over_budget) stop_recording(false);
         }
         while (!f->has_room()) {
             room.clear();

@@ -4,7 +4,6 @@
 #include <boost/asio/ip/v6_only.hpp>
 
 #include <cerrno>
-
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -54,7 +53,8 @@ error_code listener::open_tcp(endpoint& at, bool first) {
     } else {
         asio::io_context io;
         asio::ip::tcp::resolver resolver(io);
-        const auto found = resolver.resolve(at.host, std::to_string(at.port), asio::ip::resolver_base::passive, ec);
+        const auto found =
+            resolver.resolve(at.host, std::to_string(at.port), asio::ip::resolver_base::passive, ec);
         if (ec) return ec;
         if (found.empty()) return asio::error::host_not_found;
         address = found.begin()->endpoint();

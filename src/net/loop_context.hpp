@@ -15,7 +15,8 @@
 namespace meshcache::net {
 
 class session;
-using session_hook = boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+using session_hook =
+    boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
 struct loop_context {
     loop_context(const executor& executor_, const settings& cfg_, shared_state& shared_)

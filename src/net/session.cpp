@@ -4,7 +4,6 @@
 #include <boost/asio/post.hpp>
 
 #include <cerrno>
-
 #include <sys/socket.h>
 
 namespace meshcache::net {
@@ -18,8 +17,9 @@ void session_waker::wake() noexcept {
 }
 
 session::session(loop_context& loop, stream_socket socket, std::string client, std::string local_port)
-    : loop_(loop), io_(std::move(socket), loop.sweep), watch_(loop.sweep, *this), client_(std::move(client)), local_port_(std::move(local_port)),
-      news_(loop.ex), exchange_(loop.cfg.exchange, loop.shared.cache, loop.shared.collapse, &loop.shared.fill_budget) {
+    : loop_(loop), io_(std::move(socket), loop.sweep), watch_(loop.sweep, *this), client_(std::move(client)),
+      local_port_(std::move(local_port)), news_(loop.ex),
+      exchange_(loop.cfg.exchange, loop.shared.cache, loop.shared.collapse, &loop.shared.fill_budget) {
     waker_ = std::make_shared<session_waker>(loop.ex, news_);
     out_.reserve(batch * 3);
     holders_.reserve(batch);
@@ -45,8 +45,9 @@ void session::begin_drain() noexcept {
 }
 
 void session::abort() noexcept {
-    close_ = true;
+    close_ = client_gone_ = true;
     io_.abort();
+    news_.set();
 }
 
 void session::check_client() noexcept {
@@ -71,6 +72,7 @@ task<void> session::run() {
                 if (!co_await flush()) co_return;
             }
             if (!co_await read_more()) co_return;
+            if (!in_.empty()) continue; // a request has begun, and is answered even if it is to be the last
             break;
         case step::flush:
             if (!flush_at_once()) {
@@ -80,7 +82,11 @@ task<void> session::run() {
         case step::work:
             busy_ = true;
             if (!flush_at_once()) {
+                // No fetch that others wait for may hang on how fast this client reads.
+                exchange_.reset();
                 if (!co_await flush()) co_return;
+                next = exchange_.begin(head_, uri_, framing_, loop_.shared.clock.wall(), loop_.sweep.now(),
+                                       waker_);
             }
             co_await perform(next);
             busy_ = false;
@@ -96,7 +102,9 @@ task<void> session::run() {
             break;
         }
         if (close_) {
-            if (unread_) co_await linger();
+            error_code ignored;
+            const bool more = !in_.empty() || io_.socket().available(ignored) > 0;
+            if (unread_ || more) co_await linger();
             io_.shutdown_send();
             co_return;
         }
@@ -132,7 +140,8 @@ session::step session::serve_buffered(flow::action& next) {
 
         ++requests_;
         close_ = close_ || !http::keeps_alive(head_.minor, head_.fields) || loop_.draining ||
-                 (loop_.cfg.max_requests_per_connection != 0 && requests_ >= loop_.cfg.max_requests_per_connection);
+                 (loop_.cfg.max_requests_per_connection != 0 &&
+                  requests_ >= loop_.cfg.max_requests_per_connection);
         began_ = {};
         if (loop_.access.wants(true)) began_ = std::chrono::steady_clock::now();
 
@@ -153,6 +162,7 @@ task<bool> session::read_more() {
     const bool idle = in_.empty();
     if (idle) {
         if (close_) co_return true;
+        if (in_.capacity() > first_buffer) in_.release();
         count_bytes();
         io_.read_deadline().arm(requests_ == 0 ? loop_.cfg.header_timeout : loop_.cfg.keepalive_timeout);
     } else if (!head_started_) {
@@ -185,8 +195,8 @@ task<bool> session::read_more() {
 }
 
 task<void> session::linger() {
-    // Closing with unread bytes makes the kernel send RST, which can destroy the answer before the client has read
-    // it (RFC 9112, section 9.6). So: FIN first, then read and forget for a bounded time and amount.
+    // Closing with unread bytes makes the kernel send RST, which can destroy the answer before the client has
+    // read it (RFC 9112, section 9.6). So: FIN first, then read and forget for a bounded time and amount.
     constexpr std::size_t most = 256 * 1024;
     io_.shutdown_send();
     std::array<char, 4096> sink;

@@ -56,6 +56,7 @@ class session : public session_hook {
     // session_answer.cpp: answers of our own and from the store
     void queue_stored(store::response_ptr response);
     bool queue_full() const noexcept;
+    void forget_queue() noexcept;
     bool flush_at_once();
     task<bool> flush();
     task<void> answer_stored();
@@ -83,6 +84,7 @@ class session : public session_hook {
     task<void> tunnel(upstream_lease& lease);
     flow::action upstream_failed(error_code ec);
     flow::action abandon();
+    static int failure_status(error_code ec) noexcept;
     void invalidate_target(int status);
 
     /// Looks now and then whether the client is still there while nothing is read from it.
@@ -115,12 +117,12 @@ class session : public session_hook {
     std::chrono::steady_clock::time_point began_{};
     std::size_t requests_ = 0;
     std::size_t counted_in_ = 0, counted_out_ = 0; ///< bytes that the counters have already
-    std::size_t sent_before_ = 0; ///< io_.bytes_written() when the request began
+    std::size_t sent_before_ = 0;                  ///< io_.bytes_written() when the request began
     bool close_ = false;
-    bool busy_ = false;           ///< an exchange is in progress
-    bool head_started_ = false;   ///< the header deadline runs
-    bool upgrade_ = false;        ///< the request asks for another protocol
-    bool unread_ = false;         ///< bytes of the request may still come that nobody will read
+    bool busy_ = false;         ///< an exchange is in progress
+    bool head_started_ = false; ///< the header deadline runs
+    bool upgrade_ = false;      ///< the request asks for another protocol
+    bool unread_ = false;       ///< bytes of the request may still come that nobody will read
 
     // What is to be written: heads and bodies of stored responses, and the fields made for each of them.
     static constexpr std::size_t tail_room = 256;
@@ -129,12 +131,15 @@ class session : public session_hook {
     std::vector<store::response_ptr> holders_;
     std::array<char, tail_room * batch> tails_;
     std::size_t tails_used_ = 0;
+    std::size_t queued_bytes_ = 0;
+    static constexpr std::size_t most_queued =
+        256 * 1024; ///< a slow client pins no more than this and one answer
 
     int refuse_status_ = 0;
     std::string_view refuse_why_;
 
-    std::string text_;     ///< heads to the client
-    std::string up_text_;  ///< heads to the upstream
+    std::string text_;    ///< heads to the client
+    std::string up_text_; ///< heads to the upstream
     std::vector<std::string_view> pieces_;
 };
 

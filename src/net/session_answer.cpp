@@ -27,11 +27,21 @@ void append_number(std::string& out, std::int64_t n) {
 
 void session::count_status(int status) noexcept {
     switch (status / 100) {
-    case 1: loop_.counters.add(counter::responses_1xx); break;
-    case 2: loop_.counters.add(counter::responses_2xx); break;
-    case 3: loop_.counters.add(counter::responses_3xx); break;
-    case 4: loop_.counters.add(counter::responses_4xx); break;
-    default: loop_.counters.add(counter::responses_5xx); break;
+    case 1:
+        loop_.counters.add(counter::responses_1xx);
+        break;
+    case 2:
+        loop_.counters.add(counter::responses_2xx);
+        break;
+    case 3:
+        loop_.counters.add(counter::responses_3xx);
+        break;
+    case 4:
+        loop_.counters.add(counter::responses_4xx);
+        break;
+    default:
+        loop_.counters.add(counter::responses_5xx);
+        break;
     }
 }
 
@@ -84,7 +94,8 @@ std::string_view session::hit_fields(const store::stored_response& response) {
     } else {
         text_.clear();
         append_dynamic_fields(text_, &response.meta().life);
-        end = put(end, std::string_view(text_).substr(0, tail_room));
+        end = put(end, std::string_view(text_).substr(
+                           0, tail_room)); // it is below 200 bytes: see write_cache_status
     }
     tails_used_ += static_cast<std::size_t>(end - begin);
     return {begin, static_cast<std::size_t>(end - begin)};
@@ -100,11 +111,16 @@ void session::queue_stored(store::response_ptr response) {
     const int status = response->meta().status;
     const auto queued = response->head().size() + fields.size() + content.size();
     holders_.push_back(std::move(response));
+    queued_bytes_ += queued;
     log_access(status, queued);
 }
 
-bool session::queue_full() const noexcept {
-    return holders_.size() >= batch || tails_used_ + tail_room > tails_.size();
+bool session::queue_full() const noexcept { return holders_.size() >= batch || queued_bytes_ >= most_queued; }
+
+void session::forget_queue() noexcept {
+    out_.clear();
+    holders_.clear();
+    tails_used_ = queued_bytes_ = 0;
 }
 
 bool session::flush_at_once() {
@@ -117,17 +133,13 @@ bool session::flush_at_once() {
         out_.erase(out_.begin(), out_.end() - static_cast<std::ptrdiff_t>(left.size()));
         return false;
     }
-    out_.clear();
-    holders_.clear();
-    tails_used_ = 0;
+    forget_queue();
     return true;
 }
 
 task<bool> session::flush() {
     const auto ec = co_await io_.write(out_, loop_.cfg.write_timeout);
-    out_.clear();
-    holders_.clear();
-    tails_used_ = 0;
+    forget_queue();
     if (ec == errc::client_timeout) loop_.counters.add(counter::timeout_write);
     co_return !ec;
 }
@@ -154,7 +166,9 @@ task<void> session::answer_generated(int status, std::string_view why) {
     text_ += "\r\nVia: 1.1 meshcache\r\nCache-Control: no-store\r\n";
     append_dynamic_fields(text_, nullptr);
     if (!exchange_.is_head()) text_ += content;
-    if (co_await io_.write(text_, loop_.cfg.write_timeout)) close_ = true;
+    const auto ec = co_await io_.write(text_, loop_.cfg.write_timeout);
+    if (ec == errc::client_timeout) loop_.counters.add(counter::timeout_write);
+    if (ec) close_ = true;
     if (refuse_status_ == 0) {
         log_access(status);
     } else {
@@ -177,14 +191,13 @@ task<void> session::follow() {
     for (;;) {
         news_.clear();
         const auto view = reader.look();
-        const bool broken = view.cut || view.state == store::fill_state::failed ||
-                            view.state == store::fill_state::released;
+        const bool broken =
+            view.cut || view.state == store::fill_state::failed || view.state == store::fill_state::released;
         if (broken && !head_sent) {
             const auto next = exchange_.on_failure(view.error, loop_.shared.clock.wall());
             exchange_.outcome().stored = false;
             if (next == flow::action::answer) co_return co_await answer_stored();
-            co_return co_await answer_generated(exchange_.error() == errc::upstream_silent ||
-                                                        exchange_.error() == errc::upstream_stalled ? 504 : 502,
+            co_return co_await answer_generated(failure_status(exchange_.error()),
                                                 exchange_.outcome().detail);
         }
         auto count = broken ? 0 : reader.peek(pieces);
@@ -225,9 +238,18 @@ task<void> session::follow() {
         }
         if (view.at_end) break;
         if (broken) {
-            // What was sent must not look complete: no last chunk, fewer bytes than announced, or, where the end
-            // of the connection is the end of the answer, no clean end.
-            head->content_length || chunked ? io_.abort() : io_.reset();
+            // What was sent must not look complete: no last chunk, fewer bytes than announced, or, where the
+            // end of the connection is the end of the answer, no clean end.
+            exchange_.outcome().detail = view.cut ? "too-slow" : describe(errc::upstream_truncated);
+            if (head->content_length || chunked) {
+                io_.abort();
+            } else {
+                io_.reset();
+            }
+            close_ = true;
+            break;
+        }
+        if (client_gone_) {
             close_ = true;
             break;
         }

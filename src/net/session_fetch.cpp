@@ -1,7 +1,6 @@
 // The part of a session that carries out what the exchange says: Redis, other requests' fills, the upstream.
-#include "session.hpp"
-
 #include "fill_pump.hpp"
+#include "session.hpp"
 
 #include <meshcache/http/chunked.hpp>
 #include <meshcache/http/grammar.hpp>
@@ -19,14 +18,14 @@ namespace {
 constexpr int most_informational = 16;
 constexpr std::size_t first_upstream_buffer = 8 * 1024;
 
-int failure_status(error_code ec) noexcept {
-    return ec == errc::upstream_silent || ec == errc::upstream_stalled || ec == errc::upstream_connect_timeout ||
-                   ec == errc::upstream_busy
+} // namespace
+
+int session::failure_status(error_code ec) noexcept {
+    return ec == errc::upstream_silent || ec == errc::upstream_stalled ||
+                   ec == errc::upstream_connect_timeout || ec == errc::upstream_busy
                ? 504
                : 502;
 }
-
-} // namespace
 
 /// A request body on its way to the upstream, while the answer may already be coming.
 struct session::upload {
@@ -35,6 +34,7 @@ struct session::upload {
     event ended;
     error_code client_error; ///< the client failed, not the upstream
     bool complete = false;
+    bool answered = false; ///< the head of the answer has come: nothing waits for it any more
 };
 
 task<void> session::perform(flow::action next) {
@@ -47,17 +47,23 @@ task<void> session::perform(flow::action next) {
         (void)http::split_uri(head_, host_buffer_, uri_);
     }
     sent_before_ = io_.bytes_written();
-    unread_ = framing_.kind != http::body_kind::none;
+    unread_ = framing_.kind == http::body_kind::chunked || framing_.length > 0;
     refuse_status_ = 0;
     client_gone_ = false;
     watch_.arm(client_watch::interval);
 
     for (bool over = false; !over;) {
         switch (next) {
-        case flow::action::ask_remote: next = co_await ask_remote(); break;
-        case flow::action::wait: next = co_await wait_for_fill(); break;
+        case flow::action::ask_remote:
+            next = co_await ask_remote();
+            break;
+        case flow::action::wait:
+            next = co_await wait_for_fill();
+            break;
         case flow::action::relay:
-        case flow::action::fetch: next = co_await fetch(); break;
+        case flow::action::fetch:
+            next = co_await fetch();
+            break;
         case flow::action::follow:
             watch_.clear();
             co_await follow();
@@ -81,7 +87,9 @@ task<void> session::perform(flow::action next) {
             over = true;
             break;
         case flow::action::relay_response:
-        case flow::action::share: over = true; break; // fetch() has done it
+        case flow::action::share:
+            over = true;
+            break; // fetch() has done it
         }
     }
     if (framing_.kind == http::body_kind::none) in_.consume(head_size);
@@ -115,8 +123,11 @@ task<flow::action> session::ask_remote() {
                 waker->wake();
             });
         });
-    while (asked && !result->came) {
-        (void)co_await news_.wait();
+    // The link answers within --redis-timeout; the bound here is against the day that it does not.
+    constexpr seconds patience{5};
+    bool waiting = asked;
+    while (waiting && !result->came) {
+        waiting = co_await news_.wait(patience);
         news_.clear();
     }
     co_return exchange_.on_remote(std::move(result->response), begun, loop_.shared.clock.wall());
@@ -152,15 +163,16 @@ task<flow::action> session::fetch() {
                framing_.kind == http::body_kind::none;
 
     up_text_.clear();
-    http::write_upstream_head(head_, uri_, framing_,
-                              {.address = client_, .local_port = local_port_, .trust_forwarded = loop_.cfg.trust_forwarded},
-                              upgrade_, up_text_);
+    http::write_upstream_head(
+        head_, uri_, framing_,
+        {.address = client_, .local_port = local_port_, .trust_forwarded = loop_.cfg.trust_forwarded},
+        upgrade_, up_text_);
 
     // A body that is whole in the buffer goes with the head, and can be sent again.
     const bool has_body = framing_.kind != http::body_kind::none;
     const bool whole_body = framing_.kind == http::body_kind::length && framing_.length <= in_.size();
-    const std::string_view body = whole_body ? in_.view().substr(0, static_cast<std::size_t>(framing_.length))
-                                             : std::string_view{};
+    const std::string_view body =
+        whole_body ? in_.view().substr(0, static_cast<std::size_t>(framing_.length)) : std::string_view{};
     const bool may_retry = http::is_idempotent(head_.verb) && (!has_body || whole_body);
 
     for (bool again = false;; again = true) {
@@ -173,28 +185,38 @@ task<flow::action> session::fetch() {
         // Whatever the upstream answers reflects nothing that happened before this moment.
         const auto request_time = shared.clock.wall();
         const auto version = shared.versions.next(request_time);
+        if (const auto& f = exchange_.fill()) f->set_asked(version);
         loop_.counters.add(counter::upstream_requests);
 
-        const std::array<asio::const_buffer, 2> message{asio::buffer(up_text_), asio::const_buffer(body.data(), body.size())};
-        ec = co_await lease->io.write(std::span(message.data(), body.empty() ? 1u : 2u), loop_.cfg.upstream_idle_timeout);
+        const std::array<asio::const_buffer, 2> message{asio::buffer(up_text_),
+                                                        asio::const_buffer(body.data(), body.size())};
+        ec = co_await lease->io.write(std::span(message.data(), body.empty() ? 1u : 2u),
+                                      loop_.cfg.upstream_idle_timeout);
 
         std::unique_ptr<upload> up;
-        if (!ec && has_body && !whole_body) {
+        const bool written = !ec;
+        if (has_body && !whole_body) {
             up = std::make_unique<upload>(loop_.ex, *lease);
-            loop_.spawn(upload_body(*up));
+            if (written) {
+                loop_.spawn(upload_body(*up));
+            } else {
+                up->ended.set(); // nothing of the body was read, and nothing will be
+            }
         }
-        // An upstream that stopped reading may have said why, so a failed write does not decide anything. While a
-        // body is on its way, the deadline begins with its end.
-        if (!up) lease->io.read_deadline().arm(loop_.cfg.upstream_response_timeout);
+        // An upstream that stopped reading may have said why, so a failed write does not decide anything.
+        // While a body is on its way, the deadline begins with its end.
+        if (!up || !written) lease->io.read_deadline().arm(loop_.cfg.upstream_response_timeout);
         asked_ = shared_fetch ? nullptr : &*lease;
         ec = co_await read_response_head(*lease, up.get());
         asked_ = nullptr;
         lease->io.read_deadline().clear();
+        if (up) up->answered = true;
         if (!ec) {
             if (whole_body) {
                 in_.consume(body.size());
                 unread_ = false;
             }
+            lease->spent = !written;
             const auto next = co_await on_answer(std::move(lease), version, request_time, up.get());
             co_return next;
         }
@@ -234,7 +256,8 @@ task<flow::action> session::fetch() {
 
 task<error_code> session::read_response_head(upstream_connection& upstream, upload* up) {
     for (int informational = 0;;) {
-        const auto parsed = http::parse_response_head(upstream.in.view(), loop_.cfg.head_limits, upstream.head);
+        const auto parsed =
+            http::parse_response_head(upstream.in.view(), loop_.cfg.head_limits, upstream.head);
         if (parsed.state == http::parse_state::malformed) co_return errc::upstream_malformed;
         if (parsed.state == http::parse_state::incomplete) {
             const auto room = upstream.in.prepare(first_upstream_buffer, loop_.cfg.head_limits.max_bytes + 1);
@@ -257,21 +280,23 @@ task<error_code> session::read_response_head(upstream_connection& upstream, uplo
             http::write_client_head(head, {date, sizeof date}, false, text_);
             text_ += "\r\n";
             count_status(head.status);
-            if (co_await io_.write(text_, loop_.cfg.write_timeout)) close_ = true;
+            const auto ec = co_await io_.write(text_, loop_.cfg.write_timeout);
+            if (ec == errc::client_timeout) loop_.counters.add(counter::timeout_write);
+            if (ec) close_ = true;
         }
         upstream.in.consume(head.size);
         if (up == nullptr) upstream.io.read_deadline().arm(loop_.cfg.upstream_response_timeout);
     }
 }
 
-task<flow::action> session::on_answer(upstream_lease lease, const store::version& version, wall_time request_time,
-                                      upload* up) {
+task<flow::action> session::on_answer(upstream_lease lease, const store::version& version,
+                                      wall_time request_time, upload* up) {
     auto& shared = loop_.shared;
     watch_.clear(); // from here on writing to it tells
     const auto& head = lease->head;
     http::body_framing framing;
     const bool malformed = http::response_framing(head, head_.verb, framing) != http::framing_error::none ||
-                           (head.status == 101 && !upgrade_);
+                           (head.status == 101 && !(upgrade_ && head.fields.has(http::field_id::upgrade)));
     if (malformed) {
         if (up != nullptr) co_await stop_upload(*up);
         lease.discard();
@@ -283,15 +308,19 @@ task<flow::action> session::on_answer(upstream_lease lease, const store::version
         co_return flow::action::relay_response;
     }
     invalidate_target(head.status);
-    const auto next = exchange_.on_response(head, framing, version, request_time, shared.clock.wall(), loop_.sweep.now());
+    const auto next =
+        exchange_.on_response(head, framing, version, request_time, shared.clock.wall(), loop_.sweep.now());
     switch (next) {
-    case flow::action::share: co_await share_response(std::move(lease), framing); break;
+    case flow::action::share:
+        co_await share_response(std::move(lease), framing);
+        break;
     case flow::action::relay_response: {
         const bool reusable = co_await relay_response(*lease, framing);
         if (up != nullptr) {
             co_await stop_upload(*up);
             // The upstream answered without reading it all: the rest of the request has nowhere to go.
             if (!up->complete) close_ = true;
+            if (up->client_error == errc::client_timeout) loop_.counters.add(counter::timeout_body);
         }
         if (up == nullptr || up->complete) {
             unread_ = false;
@@ -299,7 +328,8 @@ task<flow::action> session::on_answer(upstream_lease lease, const store::version
         }
         break;
     }
-    default: break; // a stale response answers in place of this one, which is dropped with its connection
+    default:
+        break; // a stale response answers in place of this one, which is dropped with its connection
     }
     co_return next;
 }
@@ -309,23 +339,27 @@ void session::invalidate_target(int status) {
     auto& shared = loop_.shared;
     const auto floor = shared.versions.next(shared.clock.wall());
     const auto key = exchange_.primary_key();
-    if (shared.cache.raise_floor(shared.cache.view(key), floor)) loop_.counters.add(counter::removed_invalidated);
+    if (shared.cache.raise_floor(shared.cache.view(key), floor))
+        loop_.counters.add(counter::removed_invalidated);
     if (shared.link != nullptr) shared.link->invalidate(key, floor);
 }
 
 task<void> session::share_response(upstream_lease lease, const http::body_framing& framing) {
     const bool reusable = http::keeps_alive(lease->head.minor, lease->head.fields) &&
-                          framing.kind != http::body_kind::until_close;
+                          framing.kind != http::body_kind::until_close && !lease->spent;
     lease->in.consume(lease->head.size);
     auto f = exchange_.take_fill();
+    store::fetcher_guard guard(loop_.shared.collapse, f);
     const auto head = exchange_.stream_head();
 
-    // The usual answer is small and came with its head: no pump, no stream, no copy but the one that is stored.
+    // The usual answer is small and came with its head: no pump, no stream, no copy but the one that is
+    // stored.
     {
         body_source source(lease->io, lease->in, framing, loop_.cfg.upstream_idle_timeout);
         pieces_.clear();
-        const bool may_be_whole = framing.kind != http::body_kind::until_close &&
-                                  (framing.kind != http::body_kind::length || framing.length <= lease->in.size());
+        const bool may_be_whole =
+            framing.kind != http::body_kind::until_close &&
+            (framing.kind != http::body_kind::length || framing.length <= lease->in.size());
         if (may_be_whole) (void)source.take_buffered(pieces_);
         if (source.done()) {
             auto response = end_fill(loop_, *f, *head, pieces_);
@@ -336,14 +370,15 @@ task<void> session::share_response(upstream_lease lease, const http::body_framin
         }
     }
     exchange_.reader() = store::fill_reader(f, waker_);
-    loop_.spawn(pump_fill(loop_, std::move(lease), framing, reusable, std::move(f), head));
+    loop_.spawn(pump_fill(loop_, std::move(lease), framing, reusable, std::move(guard), head));
     co_await follow();
 }
 
 task<bool> session::relay_response(upstream_connection& upstream, const http::body_framing& framing) {
     const auto& head = upstream.head;
     const auto status = head.status;
-    const bool known_length = framing.kind == http::body_kind::length || framing.kind == http::body_kind::none;
+    const bool known_length =
+        framing.kind == http::body_kind::length || framing.kind == http::body_kind::none;
     const bool chunked = !known_length && head_.minor == 1;
     if (!known_length && !chunked) close_ = true;
 
@@ -359,12 +394,15 @@ task<bool> session::relay_response(upstream_connection& upstream, const http::bo
     } else if (framing.kind == http::body_kind::none && (exchange_.is_head() || status == 304) &&
                head.fields.has(http::field_id::content_length)) {
         // What a GET would have had (RFC 9110, section 8.6).
-        text_.append("Content-Length: ").append(head.fields.value(http::field_id::content_length)).append("\r\n");
+        text_.append("Content-Length: ")
+            .append(head.fields.value(http::field_id::content_length))
+            .append("\r\n");
     } else if (chunked) {
         text_ += "Transfer-Encoding: chunked\r\n";
     }
     // From here on the head's views are not used: the buffer moves on.
-    const bool reusable = http::keeps_alive(head.minor, head.fields) && framing.kind != http::body_kind::until_close;
+    const bool reusable =
+        http::keeps_alive(head.minor, head.fields) && framing.kind != http::body_kind::until_close;
     append_dynamic_fields(text_, nullptr);
     upstream.in.consume(head.size);
 
@@ -375,7 +413,10 @@ task<bool> session::relay_response(upstream_connection& upstream, const http::bo
     pieces_.clear();
     bool client_gone = false;
     bool sound = source.take_buffered(pieces_);
-    if (!sound) exchange_.outcome().detail = describe(errc::upstream_malformed);
+    if (!sound) {
+        loop_.counters.add(counter::upstream_errors);
+        exchange_.outcome().detail = describe(errc::upstream_malformed);
+    }
     for (;;) {
         std::size_t total = 0;
         for (const auto piece : pieces_) total += piece.size();
@@ -402,17 +443,25 @@ task<bool> session::relay_response(upstream_connection& upstream, const http::bo
     }
     source.release_pieces();
     if (!sound) {
-        // The client must see that the answer is not whole: no last chunk, fewer bytes than announced, or, where
-        // the end of the connection is the end of the answer, no clean end.
-        known_length || chunked ? io_.abort() : io_.reset();
+        // The client must see that the answer is not whole: no last chunk, fewer bytes than announced, or,
+        // where the end of the connection is the end of the answer, no clean end.
+        if (known_length || chunked) {
+            io_.abort();
+        } else {
+            io_.reset();
+        }
         close_ = true;
         unread_ = false;
     }
     log_access(status);
-    co_return sound && reusable && !client_gone;
+    co_return sound&& reusable && !client_gone && !upstream.spent;
 }
 
 task<void> session::upload_body(upload& up) {
+    const struct tell {
+        upload& up;
+        ~tell() { up.ended.set(); }
+    } at_end{up};
     body_source source(io_, in_, framing_, loop_.cfg.body_timeout);
     const bool chunked = framing_.kind == http::body_kind::chunked;
     std::vector<std::string_view> pieces;
@@ -422,7 +471,9 @@ task<void> session::upload_body(upload& up) {
     while (!source.done()) {
         ec = co_await source.next(pieces);
         if (ec) {
-            up.client_error = ec == asio::error::eof || ec.category() != meshcache_category() ? error_code(errc::client_gone) : ec;
+            up.client_error = ec == asio::error::eof || ec.category() != meshcache_category()
+                                  ? error_code(errc::client_gone)
+                                  : ec;
             break;
         }
         std::size_t total = 0;
@@ -440,10 +491,9 @@ task<void> session::upload_body(upload& up) {
     if (up.client_error) {
         // Whoever waits for the upstream's answer waits in vain.
         up.upstream.io.abort();
-    } else {
+    } else if (!up.answered) {
         up.upstream.io.read_deadline().arm(loop_.cfg.upstream_response_timeout);
     }
-    up.ended.set();
 }
 
 task<void> session::stop_upload(upload& up) {

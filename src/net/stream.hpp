@@ -17,7 +17,8 @@ namespace meshcache::net {
 ///
 /// Errors come back as error_code: errc::client_timeout when a deadline passed (the caller knows which side
 /// it is on and says so), asio::error::eof at the end of the stream, else what the system said.
-class stream : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+class stream
+    : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
   public:
     stream(stream_socket socket, deadline_sweep& sweep);
     stream(const stream&) = delete;
@@ -30,7 +31,8 @@ class stream : public boost::intrusive::list_base_hook<boost::intrusive::link_mo
     task<error_code> write(std::span<const asio::const_buffer> buffers, milliseconds timeout);
     task<error_code> write(std::string_view bytes, milliseconds timeout);
 
-    /// Writes what the socket takes at once; returns the number of bytes. `ec` is would_block if it takes none.
+    /// Writes what the socket takes at once; returns the number of bytes. `ec` is would_block if it takes
+    /// none.
     std::size_t write_now(std::span<const asio::const_buffer> buffers, error_code& ec);
 
     /// For a caller that reads from socket() by itself: accounts for the read and gives the error its name.

@@ -9,28 +9,51 @@
 namespace meshcache::net {
 namespace {
 
+/// Ends both directions when neither has moved for a while.
+class tunnel_watch final : public deadline {
+  public:
+    tunnel_watch(deadline_sweep& sweep, stream& a, stream& b, milliseconds idle)
+        : deadline(sweep), a_(a), b_(b), idle_(idle) {
+        moved();
+    }
+    void moved() noexcept { arm(idle_); }
+
+  private:
+    void on_deadline() noexcept override {
+        a_.abort();
+        b_.abort();
+    }
+    stream& a_;
+    stream& b_;
+    milliseconds idle_;
+};
+
 /// Copies one direction until its end, which it passes on; ends both on an error.
-task<void> copy(stream& from, recv_buffer& buffer, stream& to, milliseconds write_timeout, event* ended) {
+task<void> copy(stream& from, recv_buffer& buffer, stream& to, tunnel_watch& watch, event& ended) {
     constexpr std::size_t size = 16 * 1024;
+    bool clean = false;
     for (;;) {
         if (!buffer.empty()) {
-            if (co_await to.write(buffer.view(), write_timeout)) break;
+            const auto failed = co_await to.write(buffer.view(), milliseconds::zero());
+            if (failed) break;
             buffer.consume(buffer.size());
+            watch.moved();
         }
         error_code ec;
         const auto room = buffer.prepare(size, size);
         const auto n = co_await from.read_some(room, ec);
-        if (ec == asio::error::eof) {
-            to.shutdown_send();
-            if (ended != nullptr) ended->set();
-            co_return;
-        }
+        clean = ec == asio::error::eof;
         if (ec) break;
         buffer.commit(n);
+        watch.moved();
     }
-    from.abort();
-    to.abort();
-    if (ended != nullptr) ended->set();
+    if (clean) {
+        to.shutdown_send();
+    } else {
+        from.abort();
+        to.abort();
+    }
+    ended.set();
 }
 
 } // namespace
@@ -43,17 +66,25 @@ task<void> session::tunnel(upstream_lease& lease) {
     http::write_date(loop_.shared.clock.wall(), date);
     text_.clear();
     http::write_client_head(head, {date, sizeof date}, false, text_);
-    text_.append("Connection: Upgrade\r\nUpgrade: ").append(head.fields.value(http::field_id::upgrade)).append("\r\n\r\n");
+    text_.append("Connection: Upgrade\r\nUpgrade: ")
+        .append(head.fields.value(http::field_id::upgrade))
+        .append("\r\n\r\n");
     const auto answered = head.size;
-    if (co_await io_.write(text_, loop_.cfg.write_timeout)) co_return;
+    const auto failed = co_await io_.write(text_, loop_.cfg.write_timeout);
+    if (failed == errc::client_timeout) loop_.counters.add(counter::timeout_write);
     log_access(101);
+    if (failed) co_return;
     lease->in.consume(answered);
     in_.consume(head_.size);
 
-    event upwards(loop_.ex);
-    loop_.spawn(copy(io_, in_, lease->io, loop_.cfg.write_timeout, &upwards));
-    co_await copy(lease->io, lease->in, io_, loop_.cfg.write_timeout, nullptr);
-    (void)co_await upwards.wait();
+    tunnel_watch watch(loop_.sweep, io_, lease->io, loop_.cfg.tunnel_timeout);
+    event upwards(loop_.ex), downwards(loop_.ex);
+    loop_.spawn(copy(io_, in_, lease->io, watch, upwards));
+    co_await copy(lease->io, lease->in, io_, watch, downwards);
+    // The other direction uses what stands here, so it must have ended.
+    while (!upwards.is_set()) {
+        (void)co_await upwards.wait();
+    }
     lease.discard();
 }
 

@@ -22,36 +22,42 @@ upstream_addresses::upstream_addresses(const executor& ex, endpoint target, mill
     if (!known_.empty()) interval_ = milliseconds::zero(); // nothing to resolve, ever
 }
 
-task<std::vector<upstream_addresses::address>> upstream_addresses::get(error_code& ec, steady_time now) {
+task<std::vector<upstream_addresses::address>> upstream_addresses::get(error_code& ec, steady_time now,
+                                                                       milliseconds patience) {
     if (interval_ == milliseconds::zero() && !known_.empty()) co_return known_;
-    if (known_.empty()) {
-        ec = co_await refresh();
-        if (!known_.empty()) {
-            ec = {};
-            expires_ = now + interval_;
-        }
-    } else if (now >= expires_ && !refreshing_) {
+    if (now >= expires_ && !refreshing_) {
         expires_ = now + interval_;
-        refreshing_ = true;
-        // Owned by the pool, which stops the resolver and runs the loop dry before it goes.
-        asio::co_spawn(
-            ex_,
-            [](upstream_addresses& self) -> task<void> {
-                (void)co_await self.refresh();
-                self.refreshing_ = false;
-            }(*this),
-            asio::detached);
+        start_refresh();
+    }
+    if (known_.empty()) {
+        // One question at a time, however many wait for its answer: the resolver takes one after the other.
+        if (!refreshing_) start_refresh();
+        event answered(ex_);
+        waiting_.push_back(&answered);
+        const bool came = co_await answered.wait(patience);
+        std::erase(waiting_, &answered);
+        if (known_.empty())
+            ec = came && last_error_ ? last_error_ : error_code(errc::upstream_resolve_failed);
     }
     co_return known_;
 }
 
-task<error_code> upstream_addresses::refresh() {
-    auto [ec, results] = co_await resolver_.async_resolve(target_.host, std::to_string(target_.port),
-                                                          asio::ip::resolver_base::address_configured, use_task);
-    if (ec || results.empty()) co_return errc::upstream_resolve_failed;
-    known_.clear();
-    for (const auto& r : results) known_.emplace_back(r.endpoint());
-    co_return error_code{};
+void upstream_addresses::start_refresh() {
+    refreshing_ = true;
+    // Owned by the pool, which stops the resolver before it goes.
+    asio::co_spawn(ex_, refresh(), asio::detached);
+}
+
+task<void> upstream_addresses::refresh() {
+    auto [ec, results] = co_await resolver_.async_resolve(
+        target_.host, std::to_string(target_.port), asio::ip::resolver_base::address_configured, use_task);
+    refreshing_ = false;
+    last_error_ = ec || results.empty() ? error_code(errc::upstream_resolve_failed) : error_code{};
+    if (!last_error_) {
+        known_.clear();
+        for (const auto& r : results) known_.emplace_back(r.endpoint());
+    }
+    for (auto* e : waiting_) e->set();
 }
 
 void upstream_addresses::stop() { resolver_.cancel(); }

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-
 #include <sys/socket.h>
 
 namespace meshcache::net {
@@ -69,26 +68,34 @@ std::unique_ptr<upstream_connection> upstream_pool::take_idle() {
 
 task<upstream_lease> upstream_pool::acquire(bool fresh, error_code& ec) {
     ec = {};
+    const auto until = sweep_.now() + cfg_.upstream_connect_timeout;
+    bool queued = false; // whoever has waited goes before those who come
     for (;;) {
         if (stopped_) {
             ec = errc::shutting_down;
             co_return upstream_lease{};
         }
-        if (!fresh) {
+        const bool my_turn = queued || waiting_.empty();
+        if (!fresh && my_turn) {
             if (auto connection = take_idle()) {
                 connection->reused = true;
                 in_use_.push_back(connection->io);
                 co_return upstream_lease(*this, std::move(connection));
             }
-        } else if (open_ >= cfg_.upstream_connections && !idle_.empty()) {
+        } else if (my_turn && open_ >= cfg_.upstream_connections && !idle_.empty()) {
             idle_.erase(idle_.begin());
             --open_;
         }
-        if (open_ < cfg_.upstream_connections) break;
+        if (my_turn && open_ < cfg_.upstream_connections) break;
 
         event turn(ex_);
-        waiting_.push_back(&turn);
-        const bool came = co_await turn.wait(cfg_.upstream_connect_timeout);
+        if (queued) {
+            waiting_.push_front(&turn);
+        } else {
+            waiting_.push_back(&turn);
+        }
+        queued = true;
+        const bool came = co_await turn.wait(std::max(until - sweep_.now(), steady_time::duration{1}));
         if (!came) {
             std::erase(waiting_, &turn);
             ec = errc::upstream_busy;
@@ -100,12 +107,13 @@ task<upstream_lease> upstream_pool::acquire(bool fresh, error_code& ec) {
 
 task<upstream_lease> upstream_pool::connect(error_code& ec) {
     ++open_; // counts while it is being opened, too
-    const auto addresses = co_await addresses_.get(ec, sweep_.now());
     const auto started = std::chrono::steady_clock::now();
+    const auto addresses = co_await addresses_.get(ec, sweep_.now(), cfg_.upstream_connect_timeout);
     bool late = false;
     for (std::size_t i = 0; i < addresses.size() && !stopped_; ++i) {
         const auto& address = addresses[(next_address_ + i) % addresses.size()];
-        const auto spent = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - started);
+        const auto spent =
+            std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - started);
         const auto left = cfg_.upstream_connect_timeout - spent;
         if (left <= milliseconds::zero()) {
             late = true;
@@ -114,8 +122,11 @@ task<upstream_lease> upstream_pool::connect(error_code& ec) {
         stream_socket socket(ex_);
         connect_deadline limit(sweep_, socket);
         // One address that swallows packets must not use up the time of the others.
-        limit.arm(left / static_cast<int>(addresses.size() - i));
+        limit.arm(std::max(left / static_cast<int>(addresses.size() - i), milliseconds{1}));
+        connecting_.push_back(&socket);
         auto [error] = co_await socket.async_connect(address, use_task);
+        std::erase(connecting_, &socket);
+        if (stopped_) break;
         late = limit.passed();
         if (error) continue;
 
@@ -132,7 +143,9 @@ task<upstream_lease> upstream_pool::connect(error_code& ec) {
     }
     gone();
     addresses_.distrust();
-    if (!ec) {
+    if (stopped_) {
+        ec = errc::shutting_down;
+    } else if (!ec) {
         if (late) counters_.add(counter::timeout_upstream_connect);
         ec = late ? errc::upstream_connect_timeout : errc::upstream_refused;
     }
@@ -180,6 +193,10 @@ void upstream_pool::stop() {
     open_ -= idle_.size();
     idle_.clear();
     for (auto& io : in_use_) io.abort();
+    for (auto* socket : connecting_) {
+        error_code ignored;
+        socket->cancel(ignored);
+    }
     for (auto* turn : waiting_) turn->set();
     waiting_.clear();
 }

@@ -21,8 +21,8 @@ struct upstream_connection {
     stream io;
     recv_buffer in;
     http::response_head head; ///< views into `in`
-    std::string out;          ///< the request's head
     bool reused = false;      ///< it has served an exchange before
+    bool spent = false;       ///< it did not take the whole request, and serves no other
     steady_time idle_since{};
 };
 
@@ -93,6 +93,7 @@ class upstream_pool {
     std::vector<std::unique_ptr<upstream_connection>> idle_;
     boost::intrusive::list<stream, boost::intrusive::constant_time_size<false>> in_use_;
     std::deque<event*> waiting_;
+    std::vector<stream_socket*> connecting_;
     std::size_t open_ = 0;
     std::size_t next_address_ = 0;
     bool stopped_ = false;

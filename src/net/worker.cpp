@@ -1,7 +1,7 @@
-#include <meshcache/net/worker.hpp>
-
 #include "listener.hpp"
 #include "session.hpp"
+
+#include <meshcache/net/worker.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/error.hpp>
@@ -12,9 +12,8 @@
 #include <atomic>
 #include <exception>
 #include <optional>
-#include <thread>
-
 #include <pthread.h>
+#include <thread>
 
 namespace meshcache::net {
 
@@ -34,8 +33,8 @@ void loop_context::spawn(task<void> work) {
 class worker::impl {
   public:
     impl(const settings& cfg, shared_state& shared, unsigned index)
-        : io_(1), loop_(io_.get_executor(), cfg, shared), listener_(io_.get_executor()), ticker_(io_.get_executor()),
-          work_(asio::make_work_guard(io_)), index_(index) {}
+        : io_(1), loop_(io_.get_executor(), cfg, shared), listener_(io_.get_executor()),
+          ticker_(io_.get_executor()), work_(asio::make_work_guard(io_)), index_(index) {}
 
     ~impl() { stop(); }
 
@@ -43,8 +42,13 @@ class worker::impl {
     error_code listen(endpoint& at) { return listener_.open(at, index_ == 0); }
 
     void start() {
-        asio::co_spawn(io_, accept_loop(), [](std::exception_ptr) {});
-        asio::co_spawn(io_, tick(), [](std::exception_ptr) {});
+        // Without either of these the loop would look alive and serve nobody, so their failure ends the
+        // process.
+        const auto must_not_fail = [](std::exception_ptr failure) {
+            if (failure) std::terminate();
+        };
+        asio::co_spawn(io_, accept_loop(), must_not_fail);
+        asio::co_spawn(io_, tick(), must_not_fail);
         thread_ = std::thread([this] {
             const auto name = "mc-loop-" + std::to_string(index_);
             ::pthread_setname_np(::pthread_self(), name.c_str());
@@ -67,14 +71,18 @@ class worker::impl {
         return drain_began_.load(std::memory_order_acquire) && running_.load(std::memory_order_acquire) == 0;
     }
 
-    void stop() {
-        if (!thread_.joinable()) return;
+    void request_stop() {
         asio::post(io_, [this] {
             loop_.draining = stopping_ = true;
             listener_.close();
             loop_.pool.stop();
             for (auto& s : sessions_) s.abort();
         });
+    }
+
+    void stop() {
+        if (!thread_.joinable()) return;
+        request_stop();
         work_.reset();
         thread_.join();
     }
@@ -91,6 +99,8 @@ class worker::impl {
             loop_.pool.close_idle(now);
             publish();
         }
+        // A name that is being resolved can be waited for by nobody now.
+        io_.stop();
     }
 
     task<void> accept_loop() {
@@ -101,19 +111,24 @@ class worker::impl {
             if (ec == asio::error::operation_aborted || loop_.draining) co_return;
             if (ec) {
                 // Out of descriptors, mostly: the connection waits in the backlog, and so do we.
-                shared.log->warn("accepting a connection failed: {}; trying again in 100 ms", ec.message());
+                if (ec != accept_error_)
+                    shared.log->warn("accepting connections fails: {}; trying again every 100 ms",
+                                     ec.message());
+                accept_error_ = ec;
                 timer pause(io_.get_executor());
                 pause.expires_after(milliseconds{100});
                 (void)co_await pause.async_wait(use_task);
                 continue;
             }
+            accept_error_ = {};
             if (shared.connections.fetch_add(1, std::memory_order_relaxed) >= loop_.cfg.max_connections) {
                 shared.connections.fetch_sub(1, std::memory_order_relaxed);
                 loop_.counters.add(counter::connections_refused);
                 continue; // the socket closes with `incoming`
             }
             loop_.counters.add(counter::connections_accepted);
-            loop_.spawn(serve(std::move(*incoming.socket), std::move(incoming.client), std::move(incoming.local_port)));
+            loop_.spawn(serve(std::move(*incoming.socket), std::move(incoming.client),
+                              std::move(incoming.local_port)));
             publish();
         }
     }
@@ -139,6 +154,7 @@ class worker::impl {
     std::atomic<bool> drain_began_{false};
     unsigned index_;
     bool stopping_ = false;
+    error_code accept_error_; ///< the last, so that it is logged once
 };
 
 worker::worker(const settings& cfg, shared_state& shared, unsigned index)
@@ -146,10 +162,13 @@ worker::worker(const settings& cfg, shared_state& shared, unsigned index)
 worker::~worker() = default;
 
 error_code worker::listen(endpoint& at) { return impl_->listen(at); }
-error_code worker::share_listener(const worker& first) { return impl_->acceptor().share(first.impl_->acceptor()); }
+error_code worker::share_listener(const worker& first) {
+    return impl_->acceptor().share(first.impl_->acceptor());
+}
 void worker::start() { impl_->start(); }
 void worker::begin_drain() { impl_->begin_drain(); }
 bool worker::idle() const noexcept { return impl_->idle(); }
+void worker::request_stop() { impl_->request_stop(); }
 void worker::stop() { impl_->stop(); }
 
 } // namespace meshcache::net

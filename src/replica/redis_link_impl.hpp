@@ -50,6 +50,8 @@ inline constexpr std::size_t max_batches = 2;
 /// How long a follower's read waits for news.
 inline constexpr milliseconds follow_block{5000};
 inline constexpr std::size_t follow_count = 256;
+/// How often, while entries keep coming, the log is asked whether it is still the one that was followed.
+inline constexpr milliseconds anchor_period{500};
 /// Keys that one step of a reconciliation asks for, and the pause between steps.
 inline constexpr std::size_t reconcile_keys = 256;
 inline constexpr milliseconds reconcile_pause{5};
@@ -145,6 +147,8 @@ class link::impl {
     void locate();
     void locate_end(bool gap, std::function<void()> then);
     void check_position(std::function<void()> then);
+    void check_anchor(std::function<void()> then);
+    void on_gap(std::function<void()> then);
     void show_position();
     void follow(bool block);
     void on_log_reply(const reply_view& reply, bool blocked);
@@ -221,6 +225,8 @@ class link::impl {
     std::size_t refetches_ = 0;                               ///< under way
 
     std::optional<stream_id> position_;
+    std::optional<stream_id> anchor_; ///< a position some time ago: still there, unless the log was lost
+    steady_time anchor_checked_{};
     wall_time last_synced_{};
     bool floors_complete_ = true; ///< see judge()
     floor_memory floors_{floor_memory_bytes};

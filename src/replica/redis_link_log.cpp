@@ -65,18 +65,46 @@ void link::impl::check_position(std::function<void()> then) {
                 then();
                 return;
             }
-            slab_.add(counter::log_gaps);
-            log_->warn("redis {}: the change log has a gap after {}", settings_.address.to_string(),
-                       position_->to_string());
-            reconcile_wanted_ = true;
-            if (clock_.wall() - last_synced_ > floor_retention - std::chrono::hours{1}) {
-                // Floors may have come and gone meanwhile.
-                floors_complete_ = false;
-                const std::size_t lost = queue_.with([](write_queue& q) { return q.forget_puts(); });
-                slab_.add(counter::redis_puts_dropped, lost);
-            }
-            locate_end(true, then);
+            on_gap(then);
         });
+}
+
+/// While entries keep coming, the position moves on with them, also into a log that has taken the place of
+/// the one that was followed (FLUSHALL). So an older position is asked for now and then.
+void link::impl::check_anchor(std::function<void()> then) {
+    const steady_time now = clock_.steady();
+    if (!anchor_ || anchor_->is_start()) anchor_ = position_;
+    if (!anchor_ || anchor_->is_start() || now - anchor_checked_ < anchor_period) {
+        then();
+        return;
+    }
+    anchor_checked_ = now;
+    const std::string at = anchor_->to_string();
+    ask(*follower_, {"XRANGE", names_.log(), at, at, "COUNT", "1"}, "reading the log",
+        [this, then = std::move(then)](const reply_view& reply) {
+            if (reply.size() > 0) {
+                anchor_ = position_;
+                then();
+                return;
+            }
+            on_gap(then);
+        });
+}
+
+/// Entries were missed, or what they told is gone: the log was trimmed past our place, or lost.
+void link::impl::on_gap(std::function<void()> then) {
+    slab_.add(counter::log_gaps);
+    log_->warn("redis {}: the change log has a gap after {}", settings_.address.to_string(),
+               position_->to_string());
+    reconcile_wanted_ = true;
+    if (clock_.wall() - last_synced_ > floor_retention - std::chrono::hours{1}) {
+        // Floors may have come and gone meanwhile.
+        floors_complete_ = false;
+        const std::size_t lost = queue_.with([](write_queue& q) { return q.forget_puts(); });
+        slab_.add(counter::redis_puts_dropped, lost);
+    }
+    anchor_.reset();
+    locate_end(true, std::move(then));
 }
 
 /// Moves to the end of the log.
@@ -157,7 +185,10 @@ void link::impl::on_log_reply(const reply_view& reply, bool blocked) {
         return;
     }
     if (entries > 0 || !position_ || position_->is_start()) {
-        follow(true);
+        check_anchor([this] {
+            follow(true);
+            if (reconcile_wanted_ && !reconciling_) begin_reconciliation();
+        });
         return;
     }
     // Nothing new for a while: make sure that it is still the same log, and not that of a Redis that was

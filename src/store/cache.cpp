@@ -57,6 +57,10 @@ bool cache::raise_floor(http::key_view key, const version& floor) {
     return shard_of(key.hash).raise_floor(key, floor);
 }
 
+bool cache::admits(http::key_view key, const version& v) const noexcept {
+    return shard_of(key.hash).admits(key.hash, v);
+}
+
 bool cache::erase(http::key_view key, const version& v) { return shard_of(key.hash).erase(key, v); }
 
 void cache::clear() {

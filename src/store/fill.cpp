@@ -101,6 +101,16 @@ void fill::set_fetcher(std::shared_ptr<fill_waiter> fetcher) {
     if (!ended()) fetcher_.swap(fetcher); // the old one is destroyed with the argument, after the lock
 }
 
+void fill::set_asked(const version& v) {
+    const scoped_lock lock(mutex_);
+    asked_ = v;
+}
+
+std::optional<version> fill::asked() const {
+    const scoped_lock lock(mutex_);
+    return asked_;
+}
+
 void fill::start_stream(std::shared_ptr<const streamed_head> head) {
     wakes out;
     const scoped_lock lock(mutex_);

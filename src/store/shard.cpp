@@ -133,6 +133,11 @@ bool shard::raise_floor(http::key_view key, const version& floor) {
     return true;
 }
 
+bool shard::admits(std::uint64_t hash, const version& v) const noexcept {
+    const scoped_lock lock(mutex_);
+    return !(v < floors_.base()) && !(v < floors_.of(hash));
+}
+
 bool shard::erase(http::key_view key, const version& v) {
     dropped out;
     const scoped_lock lock(mutex_);

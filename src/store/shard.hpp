@@ -35,6 +35,7 @@ class alignas(64) shard {
     response_ptr lookup(http::key_view key, bool counts) noexcept;
     insert_outcome insert(response_ptr response, const version& begun);
     bool raise_floor(http::key_view key, const version& floor);
+    bool admits(std::uint64_t hash, const version& v) const noexcept;
     bool erase(http::key_view key, const version& v);
     void clear();
 

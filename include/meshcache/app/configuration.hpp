@@ -35,7 +35,7 @@ struct configuration {
     // Addresses
     endpoint listen{"0.0.0.0", 8080, {}};  ///< where clients connect; port 0: the kernel chooses
     endpoint upstream;                     ///< the application; always set
-    endpoint admin{"127.0.0.1", 9901, {}}; ///< health, metrics, purge, statistics; port 0 as above
+    endpoint admin{"127.0.0.1", 9901, {}}; ///< health, metrics, statistics; port 0 as above
     std::string admin_token;               ///< bearer token of the admin port; empty: none needed
     std::optional<redis_url> redis;        ///< none: local only
     std::string name_space = "default";    ///< --namespace: replicas that share it share a cache
@@ -59,7 +59,7 @@ struct configuration {
     milliseconds redis_command_timeout{1'000};         ///< after it a connection counts as hung
     milliseconds redis_backoff_max{5'000};             ///< longest pause between two attempts to connect
     std::size_t queue_memory = std::size_t{64} << 20U; ///< bytes that may wait to be written
-    std::uint64_t log_length = 100'000;                ///< entries of the change log that are kept, about
+    std::uint64_t log_length = 10'000;                 ///< entries of the change log that are kept, about
 
     // Limits
     unsigned threads = 1;                                 ///< event loops
@@ -72,6 +72,7 @@ struct configuration {
     milliseconds body_timeout{30'000};                    ///< between two pieces of a request body
     milliseconds keepalive_timeout{60'000};               ///< between two requests
     milliseconds write_timeout{60'000};                   ///< a client that takes nothing
+    milliseconds tunnel_timeout{3'600'000};               ///< an upgraded connection on which nothing moves
     milliseconds drain_timeout{20'000};                   ///< from SIGTERM to the exit
 
     // Upstream

@@ -27,6 +27,7 @@ enum class errc {
     upstream_truncated,      ///< the answer ended before its announced length
     upstream_malformed,      ///< the answer is not HTTP, or its length is ambiguous
     upstream_stalled,        ///< the body stopped for longer than the idle time-out
+    upstream_error,          ///< it answered, but with an error of its own (5xx)
     upstream_busy,           ///< the connection limit was reached and none came free in time
     // towards the client
     client_gone,             ///< the client closed or reset its connection

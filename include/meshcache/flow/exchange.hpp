@@ -25,9 +25,10 @@ namespace meshcache::flow {
 struct exchange_settings {
     http::cache_policy cache;
     std::size_t max_object = 1u << 20;
-    bool reject_hits = false;             ///< --on-hit reject
+    bool reject_hits = false; ///< --on-hit reject
     int reject_status = 403;
-    bool remote = false;                  ///< there is a Redis to ask
+    bool remote = false;          ///< there is a Redis to ask
+    bool trust_forwarded = false; ///< X-Forwarded-* of the client reach the upstream, and so enter the key
     milliseconds unshareable_for{10'000}; ///< how long "answers for this key cannot be shared" is remembered
 };
 
@@ -57,8 +58,9 @@ class exchange {
     /// A request whose framing and URI were found sound. `head`, `uri` and `waker` stay valid until the
     /// exchange is over. The waker is used if the request has to wait for another's fill; it is called
     /// from any thread.
-    action begin(const http::request_head& head, const http::request_uri& uri, const http::body_framing& framing,
-                 wall_time now, steady_time steady, const std::shared_ptr<store::fill_waiter>& waker);
+    action begin(const http::request_head& head, const http::request_uri& uri,
+                 const http::body_framing& framing, wall_time now, steady_time steady,
+                 const std::shared_ptr<store::fill_waiter>& waker);
 
     /// Redis's answer, or null; `begun` is the hybrid clock's version when it was asked.
     action on_remote(store::response_ptr response, const store::version& begun, wall_time now);
@@ -97,7 +99,7 @@ class exchange {
     /// The URI that a successful unsafe request invalidates (RFC 9111, section 4.4): the key, or empty.
     bool invalidates(int upstream_status) const noexcept;
 
-    /// Ends the exchange: a fill that this request was to feed and did not is failed, so that nobody waits
+    /// Ends the exchange: a fill that this request was to feed and did not is released, so that nobody waits
     /// in vain. Called by begin() and the destructor too.
     void reset() noexcept;
 
@@ -118,10 +120,8 @@ class exchange {
     bool stale_for(int status, wall_time now);
     void let_go(error_code error) noexcept;
     /// Waiters go their own ways.
-    void release_fill();
-    /// What a fill under way will bring is older than what our unsafe request has changed: those who ask from
-    /// now on do not join it (RFC 9111, section 4.4).
-    void abandon_fill();
+    void release_fill() noexcept;
+    bool is_outdated(const store::fill& f) const;
 
     const exchange_settings& settings_;
     store::cache& cache_;
@@ -131,24 +131,24 @@ class exchange {
     const http::request_head* head_ = nullptr;
     const http::request_uri* uri_ = nullptr;
     http::request_directives directives_;
-    std::string key_;      ///< primary key, or the variant's once that is known
+    std::string key_; ///< primary key, or the variant's once that is known
     std::string scratch_;
     std::size_t primary_size_ = 0;
     std::uint64_t hash_ = 0;
     const std::shared_ptr<store::fill_waiter>* waker_ = nullptr; ///< not copied: a hit needs none
-    std::shared_ptr<store::fill> fill_; ///< the one to feed
-    bool fetching_ = false;             ///< fill_ is in the table on our behalf
+    std::shared_ptr<store::fill> fill_;                          ///< the one to feed
+    bool fetching_ = false;                                      ///< fill_ is in the table on our behalf
     store::fill_reader reader_;
     std::shared_ptr<const store::streamed_head> stream_head_;
     store::response_ptr response_;
-    store::response_ptr stale_;         ///< may answer if the upstream fails
+    store::response_ptr stale_; ///< may answer if the upstream fails
     cache_outcome outcome_;
     error_code error_;
     int status_ = 0;
     bool is_head_ = false;
     bool unsafe_ = false;
     bool at_variant_ = false;
-    steady_time steady_; ///< when the request began
+    steady_time steady_;   ///< when the request began
     store::version epoch_; ///< variants older than this are invalid; see store/vary.hpp
 };
 

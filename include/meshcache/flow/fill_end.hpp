@@ -19,7 +19,8 @@ struct filled {
 
 /// Completes `f`, of which `content` is the whole content. Called once, by the fetcher's thread.
 /// The waiters are served even when the store refuses the response.
-filled finish_fill(store::fill& f, const store::streamed_head& head, std::span<const std::string_view> content,
-                   store::cache& cache, store::collapse& collapse, metrics_slab& counters);
+filled finish_fill(store::fill& f, const store::streamed_head& head,
+                   std::span<const std::string_view> content, store::cache& cache, store::collapse& collapse,
+                   metrics_slab& counters);
 
 } // namespace meshcache::flow

@@ -25,19 +25,21 @@ enum class access_log : std::uint8_t { off, misses, all };
 struct settings {
     endpoint upstream;
     http::head_limits head_limits;
-    std::size_t max_connections = 10'000;         ///< in all loops together
-    std::size_t max_requests_per_connection = 0;  ///< 0: no limit
-    milliseconds header_timeout{10'000};          ///< from a head's first byte to its last
-    milliseconds body_timeout{30'000};            ///< between two pieces of a request body
-    milliseconds keepalive_timeout{60'000};       ///< between two requests
-    milliseconds write_timeout{60'000};           ///< for a client to take a piece of the answer
-    milliseconds collapse_timeout{5'000};         ///< for a head from another request's fetch
+    std::size_t max_connections = 10'000;        ///< in all loops together
+    std::size_t max_requests_per_connection = 0; ///< 0: no limit
+    milliseconds header_timeout{
+        10'000}; ///< for a head, from its first byte; for a connection's first byte, too
+    milliseconds body_timeout{30'000};      ///< between two pieces of a request body
+    milliseconds keepalive_timeout{60'000}; ///< between two requests
+    milliseconds write_timeout{60'000};     ///< for a client to take a piece of the answer
+    milliseconds tunnel_timeout{3'600'000}; ///< for an upgraded connection on which nothing moves
+    milliseconds collapse_timeout{5'000};   ///< for a head from another request's fetch
     milliseconds upstream_connect_timeout{2'000};
     milliseconds upstream_response_timeout{60'000}; ///< from the request's end to the answer's head
     milliseconds upstream_idle_timeout{60'000};     ///< between two pieces of the answer's body
     milliseconds upstream_keepalive{30'000};        ///< life of an idle pooled connection
     milliseconds upstream_resolve_interval{30'000};
-    std::size_t upstream_connections = 1024;      ///< for each loop
+    std::size_t upstream_connections = 1024; ///< for each loop
     bool trust_forwarded = false;
     access_log access = access_log::misses;
     bool access_json = false;
@@ -55,7 +57,7 @@ struct shared_state {
     metrics& counters;
     std::shared_ptr<spdlog::logger> log;
     std::shared_ptr<spdlog::logger> access; ///< for access lines alone
-    std::atomic<std::size_t>& connections; ///< open client connections
+    std::atomic<std::size_t>& connections;  ///< open client connections
 };
 
 } // namespace meshcache::net

@@ -30,7 +30,10 @@ class worker {
     void begin_drain();
     /// Whether nothing is in progress any more. Any thread.
     bool idle() const noexcept;
-    /// Ends everything that is still in progress and joins the thread. Not from the worker's thread.
+    /// Ends everything that is still in progress. Any thread. All workers are told before one is waited for:
+    /// a client of one may follow a fetch of another.
+    void request_stop();
+    /// request_stop(), then joins the thread. Not from the worker's thread.
     void stop();
 
   private:

@@ -32,7 +32,7 @@ struct link_settings {
     milliseconds command_timeout{1000};
     milliseconds backoff_max{5000};
     std::size_t queue_bytes = 64u << 20;
-    std::size_t log_length = 100'000;
+    std::size_t log_length = 10'000;
     milliseconds max_clock_skew{250}; ///< between replicas' clocks, as floors allow for it
 };
 

@@ -69,6 +69,10 @@ class cache {
     /// whole shard, which refuses only inserts that began before it.
     bool raise_floor(http::key_view key, const version& floor);
 
+    /// Whether no floor lies above a response of that key and version that came from the upstream: what
+    /// insert() would hold against it.
+    bool admits(http::key_view key, const version& v) const noexcept;
+
     /// Drops the response of that key if its version is exactly `v`. Returns whether it did.
     bool erase(http::key_view key, const version& v);
 

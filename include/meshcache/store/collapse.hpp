@@ -96,6 +96,10 @@ class fill : public std::enable_shared_from_this<fill> {
 
     /// The fetcher's own waker: called when a full window has room again.
     void set_fetcher(std::shared_ptr<fill_waiter> fetcher);
+    /// The version of the request that was sent upstream: the answer reflects nothing earlier.
+    void set_asked(const version& v);
+    /// That version, or nothing before the request was sent.
+    std::optional<version> asked() const;
     /// The answer may be shared, and its content follows.
     void start_stream(std::shared_ptr<const streamed_head> head);
     /// Publishes more content. The bytes are taken in any case. Never `full` while recording, never
@@ -148,6 +152,7 @@ class fill : public std::enable_shared_from_this<fill> {
 
     mutable mutex mutex_;
     fill_state state_ MESHCACHE_GUARDED_BY(mutex_) = fill_state::waiting;
+    std::optional<version> asked_ MESHCACHE_GUARDED_BY(mutex_);
     error_code error_ MESHCACHE_GUARDED_BY(mutex_);
     std::shared_ptr<const streamed_head> head_ MESHCACHE_GUARDED_BY(mutex_);
     response_ptr response_ MESHCACHE_GUARDED_BY(mutex_);

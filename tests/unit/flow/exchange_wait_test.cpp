@@ -187,8 +187,8 @@ TEST_CASE("who has waited too long fetches alone, and may still store what it ge
     CHECK(!waiter.x.reader());
     REQUIRE(waiter.ok("Cache-Control: max-age=60\r\n") == action::share);
     CHECK(waiter.finish("hi").response);
-    // The fill of the first goes on for those who wait for it.
-    CHECK(w.collapse.fills() == 1);
+    // The fill of the first goes on for those who wait for it, but nobody joins it any more.
+    CHECK(w.collapse.fills() == 0);
     CHECK(third.look() == action::wait);
     CHECK(visitor(w, "GET /x").begin() == action::answer);
 }
@@ -248,6 +248,7 @@ TEST_CASE("an unsafe request that succeeds keeps later requests from joining an 
     visitor fetcher(w, "GET /x"), before(w, "GET /x");
     REQUIRE(fetcher.begin() == action::fetch);
     const auto asked = w.next();
+    fetcher.x.fill()->set_asked(asked);
     REQUIRE(before.begin() == action::wait);
 
     visitor change(w, "POST /x");
@@ -278,6 +279,24 @@ TEST_CASE("an unsafe request that succeeds keeps later requests from joining an 
         REQUIRE(change.ok("") == action::relay_response);
         CHECK(w.collapse.fills() == 0);
     }
+    SECTION("the fetch was not sent yet") {
+        visitor slow(w, "GET /y"), other(w, "POST /y");
+        REQUIRE(slow.begin() == action::fetch);
+        REQUIRE(other.begin() == action::relay);
+        w.purge(other.x.primary_key());
+        CHECK(visitor(w, "GET /y").begin() == action::wait);
+    }
+}
+
+TEST_CASE("a request that waits behind a stale response is woken") {
+    world w;
+    visitor(w, "GET /x").fetch("Cache-Control: max-age=1\r\n", "old");
+    w.now += seconds{2};
+    visitor fetcher(w, "GET /x"), waiter(w, "GET /x");
+    REQUIRE(fetcher.begin() == action::fetch);
+    REQUIRE(waiter.begin() == action::wait);
+    REQUIRE(fetcher.ok("Cache-Control: max-age=60\r\n") == action::share);
+    CHECK(waiter.waker_of_ours->calls > 0);
 }
 
 } // namespace

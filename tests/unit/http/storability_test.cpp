@@ -134,7 +134,7 @@ TEST_CASE("statuses are stored when they are final and whole") {
 TEST_CASE("errors that a client can provoke are stored only when they say so") {
     const std::string modified = "Last-Modified: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
     for (const char* code :
-         {"400", "403", "412", "413", "414", "416", "417", "426", "431", "500", "501", "502", "503"}) {
+         {"400", "403", "414", "500", "501", "502", "503"}) {
         INFO(code);
         CHECK(judge(plain, status(code, modified)) == store_refusal::no_lifetime);
         CHECK(judge(plain, status(code, modified + "Cache-Control: public\r\n")) ==
@@ -142,6 +142,13 @@ TEST_CASE("errors that a client can provoke are stored only when they say so") {
         CHECK(judge(plain, status(code)) == store_refusal::none);
     }
     CHECK(judge(plain, status("404", modified)) == store_refusal::none);
+}
+
+TEST_CASE("answers to one request's conditions, expectations and sizes are never stored") {
+    for (const char* code : {"412", "413", "416", "417", "421", "426", "431"}) {
+        INFO(code);
+        CHECK(judge(plain, status(code)) == store_refusal::status);
+    }
 }
 
 TEST_CASE("must-understand stores only statuses that are known") {
