@@ -17,6 +17,8 @@ HELP = "hits on one core: requests a second, CPU per request, latency, beside th
 BUSY = .90
 # More than this part of a core taken by others spoils a round.
 FOREIGN = .05
+# CPU time comes in ticks of 10 ms: below this a figure is mostly rounding.
+LEAST_CPU = .25
 
 
 def add_arguments(parser):
@@ -78,6 +80,7 @@ def measure(candidate, setting, generator, fields, seconds):
         raise BenchError(f"{candidate.name} asked the upstream while its hits were measured")
     return {
         "rate": report["requests"] / report["seconds"],
+        "cpu_s": user + system,
         "cpu_us": (user + system) / report["requests"] * 1e6,
         "user_us": user / report["requests"] * 1e6,
         "p50_us": report["p50_us"],
@@ -106,9 +109,10 @@ def summarise(rounds):
     summary = {name: statistics.median(r[name] for r in rounds) for name in rounds[0]}
     for name in ("rate", "cpu_us"):
         values = [r[name] for r in rounds]
-        summary[f"{name}_spread"] = (max(values) - min(values)) / summary[name]
+        summary[f"{name}_spread"] = (max(values) - min(values)) / summary[name] if summary[name] else 0.
     summary["foreign"] = max(r["foreign"] for r in rounds)
     summary["rate_valid"] = summary["server_busy"] >= BUSY
+    summary["cpu_valid"] = min(r["cpu_s"] for r in rounds) >= LEAST_CPU
     return summary
 
 
@@ -161,13 +165,18 @@ def table(result):
         mark = "" if s["rate_valid"] else " †"
         disturbed = " ‡" if s["foreign"] > FOREIGN else ""
         to_limit = f"{s['rate'] / limit['rate']:.2f}{mark}" if limit else ""
-        cpu_ratio = f"{limit['cpu_us'] / s['cpu_us']:.2f}" if limit else ""
-        lines.append(f"| {name}{disturbed} | {s['rate']:,.0f}{mark} | {s['rate_spread']:.0%} | {to_limit} | "
-                     f"{s['cpu_us']:.2f} ({s['user_us']:.2f}) | {s['cpu_us_spread']:.0%} | {cpu_ratio} | "
-                     f"{s['p50_us']:.0f} / {s['p99_us']:.0f} | {s['server_busy']:.0%} |")
+        cpu, cpu_spread, cpu_ratio = "–", "–", "–"
+        if s["cpu_valid"]:
+            cpu, cpu_spread = f"{s['cpu_us']:.2f} ({s['user_us']:.2f})", f"{s['cpu_us_spread']:.0%}"
+            if limit and limit["cpu_valid"]:
+                cpu_ratio = f"{limit['cpu_us'] / s['cpu_us']:.2f}"
+        lines.append(f"| {name}{disturbed} | {s['rate']:,.0f}{mark} | {s['rate_spread']:.0%} | {to_limit} | {cpu} | "
+                     f"{cpu_spread} | {cpu_ratio} | {s['p50_us']:.0f} / {s['p99_us']:.0f} | {s['server_busy']:.0%} |")
     if not all(s["rate_valid"] for s in summary.values()):
         lines += ["", f"† the server took less than {BUSY:.0%} of its core: the load was at its own limit (or others "
                       "took the core), so the rate says nothing about the server. Its CPU per request holds."]
+    if not all(s["cpu_valid"] for s in summary.values()):
+        lines += ["", f"–: in one round or more the server had less than {LEAST_CPU} s of CPU time, too little to tell."]
     if any(s["foreign"] > FOREIGN for s in summary.values()):
         lines += ["", f"‡ disturbed: in one round or more, other processes took over {FOREIGN:.0%} of a core."]
     return "\n".join(lines)
