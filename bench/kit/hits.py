@@ -178,7 +178,8 @@ def table(result):
     if not all(s["cpu_valid"] for s in summary.values()):
         lines += ["", f"–: in one round or more the server had less than {LEAST_CPU} s of CPU time, too little to tell."]
     if any(s["foreign"] > FOREIGN for s in summary.values()):
-        lines += ["", f"‡ disturbed: in one round or more, other processes took over {FOREIGN:.0%} of a core."]
+        lines += ["", f"‡ disturbed: in one round or more, other processes took over {FOREIGN:.0%} of a core. "
+                      "What it shows is rough at best; measure again on a quiet machine."]
     return "\n".join(lines)
 
 
