@@ -20,7 +20,7 @@ packages_for() {
                 libspdlog-dev libfmt-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev \
                 prometheus-cpp-dev libxxhash-dev libssl-dev
             ;;
-        test) printf '%s\n' catch2 redis-server redis-tools curl openssl ;;
+        test) printf '%s\n' catch2 redis-server redis-tools curl openssl python3 ;;
         fuzz) printf '%s\n' clang "$clang_runtime" ;;
         *)
             echo "packages.sh: '$1' is none of build, test, fuzz" >&2

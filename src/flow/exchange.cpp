@@ -85,6 +85,12 @@ action exchange::begin(const http::request_head& head, const http::request_uri& 
         outcome_.detail = http::describe(refusal);
         return action::relay;
     }
+    if (head.fields.has(http::field_id::if_match) || head.fields.has(http::field_id::if_unmodified_since)) {
+        // These are the origin's to evaluate (RFC 9111, section 4.3.2).
+        outcome_.fwd = forward::bypass;
+        outcome_.detail = "precondition";
+        return action::relay;
+    }
     if (head.fields.has(http::field_id::cache_control) || head.fields.has(http::field_id::pragma)) {
         directives_ = http::read_request_directives(head.fields);
     } else {

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -61,6 +62,7 @@ class session : public session_hook {
     task<bool> flush();
     task<void> answer_stored();
     task<void> answer_generated(int status, std::string_view why);
+    std::string_view not_modified(const store::stored_response& response);
     std::string_view hit_fields(const store::stored_response& response);
     void append_dynamic_fields(std::string& out, const http::lifetime* life);
     task<void> follow();
@@ -72,7 +74,8 @@ class session : public session_hook {
     task<void> perform(flow::action next);
     task<flow::action> ask_remote();
     task<flow::action> wait_for_fill();
-    task<flow::action> fetch();
+    /// `for_store`: the answer may be stored, so the request asks for what everybody may get.
+    task<flow::action> fetch(bool for_store);
     struct upload;
     task<void> upload_body(upload& up);
     task<void> stop_upload(upload& up);
@@ -109,6 +112,7 @@ class session : public session_hook {
     event news_;
 
     http::request_head head_;
+    http::response_head stored_head_; ///< of the response whose conditions are being evaluated
     http::request_uri uri_;
     http::body_framing framing_;
     std::string host_buffer_;
@@ -131,6 +135,7 @@ class session : public session_hook {
     std::vector<store::response_ptr> holders_;
     std::array<char, tail_room * batch> tails_;
     std::size_t tails_used_ = 0;
+    std::deque<std::string> made_; ///< heads made for one answer alone
     std::size_t queued_bytes_ = 0;
     static constexpr std::size_t most_queued =
         256 * 1024; ///< a slow client pins no more than this and one answer

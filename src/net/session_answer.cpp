@@ -4,6 +4,8 @@
 #include <meshcache/http/chunked.hpp>
 #include <meshcache/http/grammar.hpp>
 #include <meshcache/http/reuse.hpp>
+#include <meshcache/http/stored_head.hpp>
+#include <meshcache/http/validation.hpp>
 
 #include <charconv>
 #include <cstring>
@@ -101,15 +103,31 @@ std::string_view session::hit_fields(const store::stored_response& response) {
     return {begin, static_cast<std::size_t>(end - begin)};
 }
 
+/// The head of a 304 if the request's conditions, held against `response`, ask for one; else empty.
+std::string_view session::not_modified(const store::stored_response& response) {
+    const auto now = loop_.shared.clock.wall();
+    if (!http::read_stored_head(response.head(), stored_head_)) return {};
+    if (http::evaluate_preconditions(head_.fields, head_.verb, stored_head_, response.meta().life.response_time, now) !=
+        http::precondition::not_modified) {
+        return {};
+    }
+    auto& text = made_.emplace_back();
+    http::write_not_modified_head(stored_head_, text);
+    return text;
+}
+
 void session::queue_stored(store::response_ptr response) {
     sent_before_ = io_.bytes_written();
+    const auto short_head = http::is_conditional(head_.fields) ? not_modified(*response) : std::string_view{};
+    const auto head = short_head.empty() ? response->head() : short_head;
     const auto fields = hit_fields(*response);
-    const auto content = exchange_.is_head() ? std::string_view{} : response->content();
-    out_.emplace_back(response->head().data(), response->head().size());
+    const bool no_content = exchange_.is_head() || !short_head.empty();
+    const auto content = no_content ? std::string_view{} : response->content();
+    out_.emplace_back(head.data(), head.size());
     out_.emplace_back(fields.data(), fields.size());
     if (!content.empty()) out_.emplace_back(content.data(), content.size());
-    const int status = response->meta().status;
-    const auto queued = response->head().size() + fields.size() + content.size();
+    const int status = short_head.empty() ? response->meta().status : 304;
+    const auto queued = head.size() + fields.size() + content.size();
     holders_.push_back(std::move(response));
     queued_bytes_ += queued;
     log_access(status, queued);
@@ -120,6 +138,7 @@ bool session::queue_full() const noexcept { return holders_.size() >= batch || q
 void session::forget_queue() noexcept {
     out_.clear();
     holders_.clear();
+    made_.clear();
     tails_used_ = queued_bytes_ = 0;
 }
 

@@ -61,8 +61,10 @@ task<void> session::perform(flow::action next) {
             next = co_await wait_for_fill();
             break;
         case flow::action::relay:
+            next = co_await fetch(false);
+            break;
         case flow::action::fetch:
-            next = co_await fetch();
+            next = co_await fetch(true);
             break;
         case flow::action::follow:
             watch_.clear();
@@ -156,7 +158,7 @@ flow::action session::upstream_failed(error_code ec) {
     return exchange_.on_failure(ec, loop_.shared.clock.wall());
 }
 
-task<flow::action> session::fetch() {
+task<flow::action> session::fetch(bool for_store) {
     auto& shared = loop_.shared;
     const http::connection_options options(head_.fields);
     upgrade_ = options.upgrade() && head_.fields.has(http::field_id::upgrade) && head_.minor == 1 &&
@@ -166,7 +168,7 @@ task<flow::action> session::fetch() {
     http::write_upstream_head(
         head_, uri_, framing_,
         {.address = client_, .local_port = local_port_, .trust_forwarded = loop_.cfg.trust_forwarded},
-        upgrade_, up_text_);
+        upgrade_, {.if_none_match = {}, .if_modified_since = {}, .drop_conditionals = for_store}, up_text_);
 
     // A body that is whole in the buffer goes with the head, and can be sent again.
     const bool has_body = framing_.kind != http::body_kind::none;
