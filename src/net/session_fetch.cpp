@@ -67,7 +67,6 @@ task<void> session::perform(flow::action next) {
             next = co_await fetch(true);
             break;
         case flow::action::follow:
-            watch_.clear();
             co_await follow();
             over = true;
             break;
@@ -294,7 +293,6 @@ task<error_code> session::read_response_head(upstream_connection& upstream, uplo
 task<flow::action> session::on_answer(upstream_lease lease, const store::version& version,
                                       wall_time request_time, upload* up) {
     auto& shared = loop_.shared;
-    watch_.clear(); // from here on writing to it tells
     const auto& head = lease->head;
     http::body_framing framing;
     const bool malformed = http::response_framing(head, head_.verb, framing) != http::framing_error::none ||
@@ -435,7 +433,14 @@ task<bool> session::relay_response(upstream_connection& upstream, const http::bo
         }
         if (!sound || source.done()) break;
         gather.clear();
-        if (const auto ec = co_await source.next(pieces_)) {
+        asked_ = &upstream;
+        const auto ec = co_await source.next(pieces_);
+        asked_ = nullptr;
+        if (client_gone_) {
+            close_ = client_gone = true;
+            break;
+        }
+        if (ec) {
             loop_.counters.add(counter::upstream_errors);
             if (ec == errc::client_timeout) loop_.counters.add(counter::timeout_upstream_idle);
             exchange_.outcome().detail = describe(static_cast<errc>(body_error(ec).value()));

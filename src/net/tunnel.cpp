@@ -61,6 +61,7 @@ task<void> copy(stream& from, recv_buffer& buffer, stream& to, tunnel_watch& wat
 task<void> session::tunnel(upstream_lease& lease) {
     close_ = true;
     unread_ = false;
+    watch_.clear(); // the client is read from now on
     const auto& head = lease->head;
     char date[http::date_size];
     http::write_date(loop_.shared.clock.wall(), date);
