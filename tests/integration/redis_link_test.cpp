@@ -696,6 +696,26 @@ TEST_CASE("A flushed Redis is noticed while the connection stands", "[redis][slo
     CHECK(a.count(counter::log_gaps) == 1);
 }
 
+TEST_CASE("A flushed Redis is noticed while writes go on", "[redis]") {
+    redis_server server;
+    replica_under_test a(1, settings_for(server.unix_address()));
+    a.start_and_wait();
+    a.fill("key", "x");
+    int more = 0;
+    const auto write_on = [&] { a.fill("more" + std::to_string(more++), "x"); };
+    // Until the log was asked for an entry once, which is what a later question is compared with.
+    REQUIRE(eventually([&] {
+        write_on();
+        return a.idle() && more > 20;
+    }));
+    server.command({"FLUSHALL"});
+    CHECK(eventually([&] {
+        write_on();
+        return server.number({"EXISTS", key_names("default").record("key")}) == 1;
+    }));
+    CHECK(a.count(counter::log_gaps) >= 1);
+}
+
 TEST_CASE("Too many invalidations for the queue make everything invalid, and nothing older comes back",
           "[redis]") {
     redis_server server;
