@@ -70,25 +70,33 @@ class session : public session_hook {
     void log_access(int status, std::uint64_t queued = 0);
     void count_status(int status) noexcept;
 
-    // session_fetch.cpp: the upstream
+    // session_exchange.cpp: what the exchange says, one action after the other
     task<void> perform(flow::action next);
     task<flow::action> ask_remote();
     task<flow::action> wait_for_fill();
+    flow::action abandon();
+    void invalidate_target(int status);
+
+    // session_fetch.cpp: asking the upstream
+    struct upload;
     /// `for_store`: the answer may be stored, so the request asks for what everybody may get.
     task<flow::action> fetch(bool for_store);
-    struct upload;
-    task<void> upload_body(upload& up);
-    task<void> stop_upload(upload& up);
     task<error_code> read_response_head(upstream_connection& upstream, upload* up);
     task<flow::action> on_answer(upstream_lease lease, const store::version& version, wall_time request_time,
                                  upload* up);
+    flow::action upstream_failed(error_code ec);
+    static int failure_status(error_code ec) noexcept;
+
+    // session_relay.cpp: its answer's content
     task<bool> relay_response(upstream_connection& upstream, const http::body_framing& framing);
     task<void> share_response(upstream_lease lease, const http::body_framing& framing);
+
+    // session_upload.cpp: the request's content
+    task<void> upload_body(upload& up);
+    task<void> stop_upload(upload& up);
+
+    // tunnel.cpp: after 101
     task<void> tunnel(upstream_lease& lease);
-    flow::action upstream_failed(error_code ec);
-    flow::action abandon();
-    static int failure_status(error_code ec) noexcept;
-    void invalidate_target(int status);
 
     /// Looks now and then whether the client is still there while nothing is read from it.
     class client_watch final : public deadline {

@@ -1,7 +1,7 @@
 // The part of a session that writes answers of its own, and those that the store or a fill holds.
+#include "chunk_gather.hpp"
 #include "session.hpp"
 
-#include <meshcache/http/chunked.hpp>
 #include <meshcache/http/grammar.hpp>
 #include <meshcache/http/reuse.hpp>
 #include <meshcache/http/stored_head.hpp>
@@ -107,8 +107,9 @@ std::string_view session::hit_fields(const store::stored_response& response) {
 std::string_view session::not_modified(const store::stored_response& response) {
     const auto now = loop_.shared.clock.wall();
     if (!http::read_stored_head(response.head(), stored_head_)) return {};
-    if (http::evaluate_preconditions(head_.fields, head_.verb, stored_head_, response.meta().life.response_time, now) !=
-        http::precondition::not_modified) {
+    if (http::evaluate_preconditions(head_.fields, head_.verb, stored_head_,
+                                     response.meta().life.response_time,
+                                     now) != http::precondition::not_modified) {
         return {};
     }
     auto& text = made_.emplace_back();
@@ -204,7 +205,7 @@ task<void> session::follow() {
 
     std::vector<asio::const_buffer> gather;
     std::array<std::string_view, 16> pieces;
-    char size_line[20];
+    chunk_line size_line;
     bool head_sent = false;
     std::uint64_t sent = 0;
     for (;;) {
@@ -239,12 +240,8 @@ task<void> session::follow() {
             gather.emplace_back(text_.data(), text_.size());
             head_sent = true;
         }
-        std::size_t total = 0;
-        for (std::size_t i = 0; i < count; ++i) total += pieces[i].size();
-        if (chunked && total > 0) gather.emplace_back(size_line, http::write_chunk_size(size_line, total));
-        for (std::size_t i = 0; i < count; ++i) gather.emplace_back(pieces[i].data(), pieces[i].size());
-        if (chunked && total > 0) gather.emplace_back("\r\n", 2);
-        if (chunked && view.at_end) gather.emplace_back(http::last_chunk.data(), http::last_chunk.size());
+        const auto total =
+            append_content(gather, std::span(pieces.data(), count), chunked, view.at_end, size_line);
         if (!gather.empty()) {
             const auto ec = co_await io_.write(gather, loop_.cfg.write_timeout);
             reader.consume(total);

@@ -1,0 +1,31 @@
+#pragma once
+// Content as it is written: as it is, or in the chunked coding.
+#include "io.hpp"
+
+#include <meshcache/http/chunked.hpp>
+
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace meshcache::net {
+
+/// Room for the line that begins a chunk; must live until the gather list was written.
+using chunk_line = char[20];
+
+/// Appends `pieces` to `gather`, as one chunk where `chunked`, and the end of the coding where `last`.
+/// Returns the bytes of content.
+inline std::size_t append_content(std::vector<asio::const_buffer>& gather,
+                                  std::span<const std::string_view> pieces, bool chunked, bool last,
+                                  chunk_line& line) {
+    std::size_t total = 0;
+    for (const auto piece : pieces) total += piece.size();
+    const bool framed = chunked && total > 0;
+    if (framed) gather.emplace_back(line, http::write_chunk_size(line, total));
+    for (const auto piece : pieces) gather.emplace_back(piece.data(), piece.size());
+    if (framed) gather.emplace_back("\r\n", 2);
+    if (chunked && last) gather.emplace_back(http::last_chunk.data(), http::last_chunk.size());
+    return total;
+}
+
+} // namespace meshcache::net

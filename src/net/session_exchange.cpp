@@ -1,0 +1,134 @@
+// The part of a session that carries out what the exchange says, one action after the other.
+#include "session.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+
+namespace meshcache::net {
+
+task<void> session::perform(flow::action next) {
+    // The views of a request with content must survive the reading of that content.
+    const auto head_size = head_.size;
+    if (framing_.kind != http::body_kind::none) {
+        head_copy_.assign(in_.view().substr(0, head_size));
+        in_.consume(head_size);
+        (void)http::parse_request_head(head_copy_, loop_.cfg.head_limits, head_);
+        (void)http::split_uri(head_, host_buffer_, uri_);
+    }
+    sent_before_ = io_.bytes_written();
+    unread_ = framing_.kind == http::body_kind::chunked || framing_.length > 0;
+    refuse_status_ = 0;
+    client_gone_ = false;
+    watch_.arm(client_watch::interval);
+
+    for (bool over = false; !over;) {
+        switch (next) {
+        case flow::action::ask_remote:
+            next = co_await ask_remote();
+            break;
+        case flow::action::wait:
+            next = co_await wait_for_fill();
+            break;
+        case flow::action::relay:
+            next = co_await fetch(false);
+            break;
+        case flow::action::fetch:
+            next = co_await fetch(true);
+            break;
+        case flow::action::follow:
+            co_await follow();
+            over = true;
+            break;
+        case flow::action::answer:
+            if (unread_) close_ = true;
+            co_await answer_stored();
+            over = true;
+            break;
+        case flow::action::refuse:
+            if (unread_) close_ = true;
+            co_await answer_generated(exchange_.status(), exchange_.outcome().rejected
+                                                              ? "an answer to this request is already known"
+                                                              : exchange_.outcome().detail);
+            over = true;
+            break;
+        case flow::action::fail:
+            if (unread_) close_ = true;
+            co_await answer_generated(failure_status(exchange_.error()), exchange_.outcome().detail);
+            over = true;
+            break;
+        case flow::action::relay_response:
+        case flow::action::share:
+            over = true;
+            break; // fetch() has done it
+        }
+    }
+    if (framing_.kind == http::body_kind::none) in_.consume(head_size);
+    exchange_.reset();
+    io_.read_deadline().clear();
+    watch_.clear();
+}
+
+/// The exchange ends without an answer, because nobody waits for it any more.
+flow::action session::abandon() {
+    (void)exchange_.on_failure(errc::client_gone, loop_.shared.clock.wall());
+    close_ = true;
+    unread_ = false;
+    log_access(499);
+    return flow::action::relay_response;
+}
+
+task<flow::action> session::ask_remote() {
+    struct answer {
+        store::response_ptr response;
+        bool came = false;
+    };
+    const auto begun = loop_.shared.versions.next(loop_.shared.clock.wall());
+    const auto result = std::make_shared<answer>();
+    news_.clear();
+    const bool asked = loop_.shared.link->lookup(
+        exchange_.remote_key(), [result, waker = waker_, ex = loop_.ex](store::response_ptr response) {
+            asio::post(ex, [result, waker, response = std::move(response)]() mutable {
+                result->response = std::move(response);
+                result->came = true;
+                waker->wake();
+            });
+        });
+    // The link answers within --redis-timeout; the bound here is against the day that it does not.
+    constexpr seconds patience{5};
+    bool waiting = asked;
+    while (waiting && !result->came) {
+        waiting = co_await news_.wait(patience);
+        news_.clear();
+    }
+    co_return exchange_.on_remote(std::move(result->response), begun, loop_.shared.clock.wall());
+}
+
+task<flow::action> session::wait_for_fill() {
+    const auto patience = loop_.cfg.collapse_timeout;
+    const auto until = loop_.shared.clock.steady() + patience;
+    for (;;) {
+        news_.clear();
+        const auto next = exchange_.on_fill(loop_.shared.clock.wall(), false);
+        if (next != flow::action::wait) co_return next;
+        if (client_gone_) co_return abandon();
+        const auto left = until - loop_.shared.clock.steady();
+        const bool news = co_await news_.wait(std::max(left, steady_time::duration::zero()));
+        if (!news) {
+            loop_.counters.add(counter::timeout_collapse);
+            co_return exchange_.on_fill(loop_.shared.clock.wall(), true);
+        }
+    }
+}
+
+void session::invalidate_target(int status) {
+    if (!exchange_.invalidates(status)) return;
+    auto& shared = loop_.shared;
+    const auto floor = shared.versions.next(shared.clock.wall());
+    const auto key = exchange_.primary_key();
+    if (shared.cache.raise_floor(shared.cache.view(key), floor))
+        loop_.counters.add(counter::removed_invalidated);
+    if (shared.link != nullptr) shared.link->invalidate(key, floor);
+}
+
+} // namespace meshcache::net

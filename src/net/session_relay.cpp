@@ -1,0 +1,127 @@
+// The part of a session that passes an answer's content on: to its client alone, or to the fill that it
+// feeds.
+#include "chunk_gather.hpp"
+#include "fill_pump.hpp"
+#include "session.hpp"
+
+#include <meshcache/http/grammar.hpp>
+
+#include <charconv>
+
+namespace meshcache::net {
+
+task<void> session::share_response(upstream_lease lease, const http::body_framing& framing) {
+    const bool reusable = http::keeps_alive(lease->head.minor, lease->head.fields) &&
+                          framing.kind != http::body_kind::until_close && !lease->spent;
+    lease->in.consume(lease->head.size);
+    auto f = exchange_.take_fill();
+    store::fetcher_guard guard(loop_.shared.collapse, f);
+    const auto head = exchange_.stream_head();
+
+    // The usual answer is small and came with its head: no pump, no stream, no copy but the one that is
+    // stored.
+    {
+        body_source source(lease->io, lease->in, framing, loop_.cfg.upstream_idle_timeout);
+        pieces_.clear();
+        const bool may_be_whole =
+            framing.kind != http::body_kind::until_close &&
+            (framing.kind != http::body_kind::length || framing.length <= lease->in.size());
+        if (may_be_whole) (void)source.take_buffered(pieces_);
+        if (source.done()) {
+            auto response = end_fill(loop_, *f, *head, pieces_);
+            source.release_pieces();
+            if (reusable) lease.give_back();
+            exchange_.answer_with(std::move(response));
+            co_return co_await answer_stored();
+        }
+    }
+    exchange_.reader() = store::fill_reader(f, waker_);
+    loop_.spawn(pump_fill(loop_, std::move(lease), framing, reusable, std::move(guard), head));
+    co_await follow();
+}
+
+task<bool> session::relay_response(upstream_connection& upstream, const http::body_framing& framing) {
+    const auto& head = upstream.head;
+    const auto status = head.status;
+    const bool known_length =
+        framing.kind == http::body_kind::length || framing.kind == http::body_kind::none;
+    const bool chunked = !known_length && head_.minor == 1;
+    if (!known_length && !chunked) close_ = true;
+
+    char date[http::date_size];
+    http::write_date(loop_.shared.clock.wall(), date);
+    text_.clear();
+    http::write_client_head(head, {date, sizeof date}, false, text_);
+    if (framing.kind == http::body_kind::length) {
+        char digits[24];
+        text_.append("Content-Length: ")
+            .append(digits, std::to_chars(digits, digits + sizeof digits, framing.length).ptr)
+            .append("\r\n");
+    } else if (framing.kind == http::body_kind::none && (exchange_.is_head() || status == 304) &&
+               head.fields.has(http::field_id::content_length)) {
+        // What a GET would have had (RFC 9110, section 8.6).
+        text_.append("Content-Length: ")
+            .append(head.fields.value(http::field_id::content_length))
+            .append("\r\n");
+    } else if (chunked) {
+        text_ += "Transfer-Encoding: chunked\r\n";
+    }
+    // From here on the head's views are not used: the buffer moves on.
+    const bool reusable =
+        http::keeps_alive(head.minor, head.fields) && framing.kind != http::body_kind::until_close;
+    append_dynamic_fields(text_, nullptr);
+    upstream.in.consume(head.size);
+
+    body_source source(upstream.io, upstream.in, framing, loop_.cfg.upstream_idle_timeout);
+    std::vector<asio::const_buffer> gather;
+    gather.emplace_back(text_.data(), text_.size());
+    chunk_line size_line;
+    pieces_.clear();
+    bool client_gone = false;
+    bool sound = source.take_buffered(pieces_);
+    if (!sound) {
+        loop_.counters.add(counter::upstream_errors);
+        exchange_.outcome().detail = describe(errc::upstream_malformed);
+    }
+    for (;;) {
+        (void)append_content(gather, pieces_, chunked, sound && source.done(), size_line);
+        if (const auto ec = co_await io_.write(gather, loop_.cfg.write_timeout)) {
+            if (ec == errc::client_timeout) loop_.counters.add(counter::timeout_write);
+            close_ = client_gone = true;
+            break;
+        }
+        if (!sound || source.done()) break;
+        gather.clear();
+        asked_ = &upstream;
+        const auto ec = co_await source.next(pieces_);
+        asked_ = nullptr;
+        if (client_gone_) {
+            close_ = client_gone = true;
+            break;
+        }
+        if (ec) {
+            loop_.counters.add(counter::upstream_errors);
+            if (ec == errc::client_timeout) loop_.counters.add(counter::timeout_upstream_idle);
+            exchange_.outcome().detail = describe(static_cast<errc>(body_error(ec).value()));
+            sound = false;
+            break;
+        }
+    }
+    source.release_pieces();
+    if (!sound) {
+        // The client must see that the answer is not whole: no last chunk, fewer bytes than announced, or,
+        // where the end of the connection is the end of the answer, no clean end.
+        if (known_length || chunked) {
+            io_.abort();
+        } else {
+            io_.reset();
+        }
+        close_ = true;
+        unread_ = false;
+    }
+    log_access(status);
+    const bool again = sound && reusable && !client_gone && !upstream.spent;
+    co_return again;
+}
+
+} // namespace meshcache::net
