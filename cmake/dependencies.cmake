@@ -7,6 +7,7 @@ find_package(OpenSSL REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(PkgConfig REQUIRED)
 find_package(prometheus-cpp REQUIRED COMPONENTS core)
+pkg_check_modules(PROMETHEUS_CPP prometheus-cpp-core) # for its version, which its CMake package does not tell
 
 pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis)
 # TLS came to hiredis with 1.0; without it, rediss:// is refused at the start.

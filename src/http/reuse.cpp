@@ -41,7 +41,9 @@ seconds current_age(const lifetime& life, wall_time now) noexcept {
 }
 
 seconds freshness_left(const lifetime& life, wall_time now) noexcept {
-    return std::chrono::floor<seconds>(life.fresh_until - now);
+    const auto left = life.fresh_until - now;
+    // Age is rounded down, so what is left is rounded up: together they are the lifetime.
+    return left > milliseconds::zero() ? std::chrono::ceil<seconds>(left) : std::chrono::floor<seconds>(left);
 }
 
 } // namespace meshcache::http

@@ -100,7 +100,7 @@ TEST_CASE("milliseconds count") {
     const request_directives none;
     CHECK(decide_reuse(life, none, at(1100) - milliseconds{1}) == reuse::fresh);
     CHECK(decide_reuse(life, none, at(1100)) == reuse::stale_revalidate);
-    CHECK(freshness_left(life, at(1100) - milliseconds{1}) == seconds{0});
+    CHECK(freshness_left(life, at(1100) - milliseconds{1}) == seconds{1});
     CHECK(freshness_left(life, at(1100)) == seconds{0});
     CHECK(freshness_left(life, at(1100) + milliseconds{1}) == seconds{-1});
 }
