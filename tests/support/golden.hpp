@@ -2,6 +2,7 @@
 // Golden files: bytes that others read, kept beside the test that makes them, in `golden/`. Running the
 // tests with MESHCACHE_UPDATE_GOLDEN=1 writes them anew; the change is then read in the diff.
 #include "support/catch.hpp"
+#include "support/source_dir.hpp"
 
 #include <cstdlib>
 #include <filesystem>
@@ -30,9 +31,9 @@ inline void check_golden(const std::filesystem::path& path, std::string_view act
     CHECK(std::string(actual) == read_whole_file(path));
 }
 
-/// `golden/name` beside the test; `test_file` is its __FILE__.
-inline std::filesystem::path golden_file(const char* test_file, std::string_view name) {
-    return std::filesystem::path(test_file).parent_path() / "golden" / name;
+/// The golden file `name` of the unit tests of `floor`.
+inline std::filesystem::path golden_file(std::string_view floor, std::string_view name) {
+    return source_dir() / "tests" / "unit" / floor / "golden" / name;
 }
 
 } // namespace meshcache::test

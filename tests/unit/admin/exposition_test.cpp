@@ -43,7 +43,7 @@ TEST_CASE("the metrics page is what the golden file has") {
          {5, 0, 2, 1},
          0.0625},
     };
-    check_golden(golden_file(__FILE__, "metrics.txt"), prometheus_page(counters, gauges, histograms));
+    check_golden(golden_file("admin", "metrics.txt"), prometheus_page(counters, gauges, histograms));
 }
 
 TEST_CASE("every counter is on the page, zero or not, and every family has one type line and a help text") {
@@ -88,7 +88,7 @@ TEST_CASE("the statistics are what the golden file has") {
     s.queue_bytes = 4'096;
     s.batches = 99;
     s.propagation_ms = {100, 0.75, 4, 12.5, 1};
-    check_golden(golden_file(__FILE__, "stats.json"), stats_json(s));
+    check_golden(golden_file("admin", "stats.json"), stats_json(s));
 }
 
 TEST_CASE("statistics with bytes that are not text are still JSON") {

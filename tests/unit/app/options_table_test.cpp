@@ -233,18 +233,18 @@ TEST_CASE("the help page is what the golden file has") {
     const auto at = page.find(version());
     REQUIRE(at != std::string::npos);
     page.replace(at, version().size(), "VERSION");
-    check_golden(golden_file(__FILE__, "help.txt"), page);
+    check_golden(golden_file("app", "help.txt"), page);
     std::size_t start = 0;
     for (auto end = page.find('\n'); end != std::string::npos; start = end + 1, end = page.find('\n', start))
         CHECK(end - start <= 100);
 }
 
 TEST_CASE("the manual's table of settings is what the golden file has") {
-    check_golden(golden_file(__FILE__, "settings.md"), settings_markdown());
+    check_golden(golden_file("app", "settings.md"), settings_markdown());
 }
 
 TEST_CASE("the example file in config/ is made from the table") {
-    const auto root = std::filesystem::path(__FILE__).parent_path() / ".." / ".." / "..";
+    const auto root = meshcache::test::source_dir();
     check_golden(root / "config" / "meshcache.toml", example_file());
 }
 

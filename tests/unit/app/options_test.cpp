@@ -269,7 +269,7 @@ TEST_CASE("the file's faults are named by line and column, all at once") {
                         "on-hit = \"serve\"\n"
                         "[[rule]]\n"
                         "ttl = \"1h\"\n";
-    check_golden(golden_file(__FILE__, "file_errors.txt"), w.refusal(with_upstream({"--config", "c.toml"})));
+    check_golden(golden_file("app", "file_errors.txt"), w.refusal(with_upstream({"--config", "c.toml"})));
 }
 
 TEST_CASE("a file that is not TOML is refused where it stops being one") {
@@ -317,7 +317,7 @@ TEST_CASE("check-config prints what is in force, and where it comes from") {
     const auto at = text.find(version());
     REQUIRE(at != std::string::npos);
     text.replace(at, version().size(), "VERSION");
-    check_golden(golden_file(__FILE__, "check_config.txt"), text);
+    check_golden(golden_file("app", "check_config.txt"), text);
 }
 
 TEST_CASE("what check-config prints is a file that says the same") {
@@ -360,7 +360,7 @@ TEST_CASE("no arguments at all, not even a name, is refused like an empty line")
 }
 
 TEST_CASE("the example file parses as it is, and with every setting uncommented") {
-    const auto root = std::filesystem::path(__FILE__).parent_path() / ".." / ".." / "..";
+    const auto root = meshcache::test::source_dir();
     const auto example = read_whole_file(root / "config" / "meshcache.toml");
     world w;
     w.files["c.toml"] = example;

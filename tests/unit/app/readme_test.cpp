@@ -1,6 +1,7 @@
 // The documents beside the source: what they copy from the program must be what the program says.
 #include "options_help.hpp"
 #include "support/catch.hpp"
+#include "support/source_dir.hpp"
 #include "support/golden.hpp"
 
 #include <meshcache/base/metrics.hpp>
@@ -18,7 +19,7 @@ using meshcache::test::read_whole_file;
 
 namespace {
 
-std::filesystem::path source_folder() { return std::filesystem::path(__FILE__).parent_path() / "../../.."; }
+std::filesystem::path source_folder() { return meshcache::test::source_dir(); }
 
 /// README.md, CHANGELOG.md and everything in docs/.
 std::vector<std::filesystem::path> documents() {

@@ -5,6 +5,7 @@
 #include "policy_nodes.hpp"
 #include "s3fifo.hpp"
 #include "support/catch.hpp"
+#include "support/source_dir.hpp"
 
 #include <cstdint>
 #include <cstdio>
@@ -29,7 +30,7 @@ struct request {
 
 std::filesystem::path traces_folder() {
     if (const char* named = std::getenv("MESHCACHE_TRACES")) return named;
-    return std::filesystem::path(__FILE__).parent_path() / "../../../../shared/traces";
+    return meshcache::test::source_dir() / "../shared/traces";
 }
 
 /// One request a line: its key, and its size where there is one.
