@@ -130,5 +130,8 @@ TEST_CASE("a child process is watched to its end") {
     CHECK(eventually([&] { return stays.resident() > 0; }));
     stays.signal(SIGTERM);
     CHECK(stays.wait() == 128 + SIGTERM);
-    CHECK_FALSE(child_process({"/no/such/program"}).wait_for_output("x"));
+    child_process fails({"/no/such/program"});
+    CHECK(fails.wait() == 127);
+    CHECK(fails.output().empty());
+    CHECK_FALSE(fails.wait_for_output("x"));
 }
