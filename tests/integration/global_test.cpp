@@ -3,6 +3,8 @@
 #include "support/proxy.hpp"
 #include "support/redis_server.hpp"
 
+#include <meshcache/base/clock.hpp>
+
 #include <atomic>
 #include <csignal>
 #include <functional>
@@ -41,6 +43,14 @@ std::vector<std::string> with_redis(const redis_server& redis, std::vector<std::
                                    "200ms",   "--redis-timeout", sanitized() ? "2s" : "500ms"};
     flags.insert(flags.end(), more.begin(), more.end());
     return flags;
+}
+
+/// Redis holds floors in milliseconds, and refuses what was made in the very millisecond of one: an extra miss,
+/// which a test that counts requests has to keep clear of.
+void next_millisecond() {
+    const meshcache::system_clock clock;
+    const auto now = clock.wall();
+    REQUIRE(eventually([&] { return clock.wall() > now; }));
 }
 
 /// Waits until all that `p` had to say is in Redis.
@@ -167,6 +177,7 @@ TEST_CASE("an unsafe request through one replica invalidates on the other") {
         CHECK(b.get(target).body == target + " #1");
         CHECK(a.ask(method, target).status == 204);
         CHECK_FALSE(a.get(target, "Cache-Control: only-if-cached\r\n").cached().hit()); // here at once
+        next_millisecond();
         CHECK(eventually([&] { return b.get(target).body == target + " #2"; }));
         REQUIRE(flushed(b));
         CHECK(a.get(target).body == target + " #2");
@@ -185,6 +196,7 @@ TEST_CASE("a purge that waits for Redis beats everything that was there before i
     redis.pause();
     CHECK(a.ask("DELETE", "/x").status == 204);
     CHECK(b.get("/x").body == "/x #1"); // cannot know yet
+    next_millisecond();
     redis.resume();
     CHECK(eventually([&] { return b.get("/x").body == "/x #2"; }));
     REQUIRE(flushed(b));
