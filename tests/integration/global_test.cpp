@@ -3,9 +3,8 @@
 #include "support/proxy.hpp"
 #include "support/redis_server.hpp"
 
-#include <meshcache/base/clock.hpp>
-
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <functional>
 #include <map>
@@ -48,9 +47,10 @@ std::vector<std::string> with_redis(const redis_server& redis, std::vector<std::
 /// Redis holds floors in milliseconds, and refuses what was made in the very millisecond of one: an extra miss,
 /// which a test that counts requests has to keep clear of.
 void next_millisecond() {
-    const meshcache::system_clock clock;
-    const auto now = clock.wall();
-    REQUIRE(eventually([&] { return clock.wall() > now; }));
+    const auto wall = [] {
+        return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    };
+    REQUIRE(eventually([&, now = wall()] { return wall() > now; }));
 }
 
 /// Waits until all that `p` had to say is in Redis.
