@@ -44,8 +44,8 @@ std::vector<std::string> with_redis(const redis_server& redis, std::vector<std::
     return flags;
 }
 
-/// Redis holds floors in milliseconds, and refuses what was made in the very millisecond of one: an extra miss,
-/// which a test that counts requests has to keep clear of.
+/// Redis holds floors in milliseconds, and refuses what was made in the very millisecond of one: an extra
+/// miss, which a test that counts requests has to keep clear of.
 void next_millisecond() {
     const auto wall = [] {
         return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
@@ -177,10 +177,17 @@ TEST_CASE("an unsafe request through one replica invalidates on the other") {
         CHECK(b.get(target).body == target + " #1");
         CHECK(a.ask(method, target).status == 204);
         CHECK_FALSE(a.get(target, "Cache-Control: only-if-cached\r\n").cached().hit()); // here at once
+        bool old = false;
         next_millisecond();
-        CHECK(eventually([&] { return b.get(target).body == target + " #2"; }));
-        REQUIRE(flushed(b));
-        CHECK(a.get(target).body == target + " #2");
+        // B's first answers after it may lie within --max-clock-skew of it, and count as older elsewhere:
+        // that costs a fetch more. But nobody gets the old one again, and they agree in the end.
+        CHECK(eventually([&] { return b.get(target).body != target + " #1"; }));
+        CHECK(eventually([&] {
+            const std::string at_a = a.get(target).body, at_b = b.get(target).body;
+            old = old || at_a == target + " #1" || at_b == target + " #1";
+            return at_a == at_b;
+        }));
+        CHECK_FALSE(old);
     }
 }
 
@@ -198,11 +205,11 @@ TEST_CASE("a purge that waits for Redis beats everything that was there before i
     CHECK(b.get("/x").body == "/x #1"); // cannot know yet
     next_millisecond();
     redis.resume();
-    CHECK(eventually([&] { return b.get("/x").body == "/x #2"; }));
+    CHECK(eventually([&] { return b.get("/x").body != "/x #1"; }));
     REQUIRE(flushed(b));
     proxy c(upstream, with_redis(redis));
     REQUIRE(c.wait_for_redis("ready"));
-    CHECK(c.get("/x").body == "/x #2");
+    CHECK(c.get("/x").body != "/x #1");
 }
 
 TEST_CASE("namespaces are apart, and replicas of one namespace together") {
