@@ -192,10 +192,14 @@ void link::impl::on_log_reply(const reply_view& reply, bool blocked) {
         return;
     }
     // Nothing new for a while: make sure that it is still the same log, and not that of a Redis that was
-    // flushed.
-    check_position([this] {
-        follow(true);
-        if (reconcile_wanted_ && !reconciling_) begin_reconciliation();
+    // flushed. What was flushed under the last traffic has left our position in the new log, but not the
+    // anchor.
+    anchor_checked_ = {};
+    check_anchor([this] {
+        check_position([this] {
+            follow(true);
+            if (reconcile_wanted_ && !reconciling_) begin_reconciliation();
+        });
     });
 }
 
