@@ -20,7 +20,12 @@ packages_for() {
                 libspdlog-dev libfmt-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev \
                 prometheus-cpp-dev libxxhash-dev libssl-dev
             ;;
-        test) printf '%s\n' catch2 redis-server redis-tools curl openssl python3 ;;
+        test)
+            printf '%s\n' catch2 redis-server redis-tools curl openssl python3
+            # Node from elsewhere will do, and Debian's would take its place.
+            command -v node >/dev/null || echo nodejs
+            command -v npm >/dev/null || echo npm
+            ;;
         fuzz) printf '%s\n' clang "$clang_runtime" ;;
         *)
             echo "packages.sh: '$1' is none of build, test, fuzz" >&2
