@@ -172,6 +172,23 @@ requested_ranges select_ranges(const field_list& request_fields, method verb, co
     return parse_range(request_fields.value(field_id::range), complete_length, limits);
 }
 
+std::optional<content_range> parse_content_range(const field_list& response_fields) noexcept {
+    if (response_fields.count(field_id::content_range) != 1) return std::nullopt;
+    std::string_view rest = response_fields.value(field_id::content_range);
+    constexpr std::string_view unit = "bytes ";
+    if (rest.size() < unit.size() || !iequals(rest.substr(0, unit.size()), unit)) return std::nullopt;
+    rest.remove_prefix(unit.size());
+    const std::size_t dash = rest.find('-');
+    const std::size_t slash = rest.find('/');
+    if (dash == std::string_view::npos || slash == std::string_view::npos || slash < dash)
+        return std::nullopt;
+    const auto first = parse_digits(rest.substr(0, dash));
+    const auto last = parse_digits(rest.substr(dash + 1, slash - dash - 1));
+    const auto length = parse_digits(rest.substr(slash + 1));
+    if (!first || !last || !length || *last < *first || *last >= *length) return std::nullopt;
+    return content_range{{*first, *last + 1}, *length};
+}
+
 void write_content_range(const byte_span& span, std::uint64_t complete_length, std::string& out) {
     out += "bytes ";
     append_number(span.begin, out);

@@ -36,6 +36,11 @@ bool usable_on_error(const lifetime& life, wall_time now) noexcept {
     return now < life.error_until || now < life.fresh_until;
 }
 
+bool usable_when_disconnected(const lifetime& life, seconds window, wall_time now) noexcept {
+    const bool was_fresh = life.fresh_until > life.response_time - life.initial_age;
+    return was_fresh && !life.must_revalidate && now < life.fresh_until + window;
+}
+
 seconds current_age(const lifetime& life, wall_time now) noexcept {
     return std::chrono::floor<seconds>(exact_age(life, now));
 }

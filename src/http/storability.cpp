@@ -3,6 +3,7 @@
 #include <meshcache/http/forwarding.hpp>
 #include <meshcache/http/grammar.hpp>
 #include <meshcache/http/storability.hpp>
+#include <meshcache/http/validation.hpp>
 
 namespace meshcache::http {
 namespace {
@@ -27,8 +28,8 @@ bool permits_authorization(const response_directives& cc) noexcept {
 
 /// Answers to conditions, expectations and sizes of one request (RFC 9110, section 15.5).
 bool is_provoked(int status) noexcept {
-    return status == 412 || status == 413 || status == 416 || status == 417 || status == 421 || status == 426 ||
-           status == 431;
+    return status == 412 || status == 413 || status == 416 || status == 417 || status == 421 ||
+           status == 426 || status == 431;
 }
 
 store_refusal check_status(const response_head& response, const response_directives& cc) noexcept {
@@ -54,11 +55,17 @@ store_refusal check_directives(const response_head& response, const response_dir
     return store_refusal::none;
 }
 
-store_refusal check_lifetime(const response_directives& cc, const lifetime& life, wall_time now) noexcept {
+/// What is not fresh is of use if it can be validated, and if the origin has said how caches are to treat it:
+/// without a word of that, an application may not know that its answers are shared.
+store_refusal check_lifetime(const response_head& response, const response_directives& cc,
+                             const lifetime& life, wall_time now) noexcept {
     if (now < life.fresh_until || now < life.stale_until || now < life.error_until)
         return store_refusal::none;
     const bool said = life.explicit_lifetime || cc.no_cache || !cc.no_cache_fields.empty();
-    return said ? store_refusal::already_stale : store_refusal::no_lifetime;
+    if (!said) return store_refusal::no_lifetime;
+    const auto conditions = validating_conditions(response, now);
+    const bool validates = !conditions.if_none_match.empty() || !conditions.if_modified_since.empty();
+    return validates ? store_refusal::none : store_refusal::already_stale;
 }
 
 } // namespace
@@ -115,7 +122,8 @@ store_refusal may_store(const request_head& request, const request_directives& r
     if (has_content(request.fields)) return store_refusal::request_body;
     if (wants_upgrade(request.fields)) return store_refusal::upgrade;
     if (request_cc.no_store) return store_refusal::request_no_store;
-    if (request.fields.has(field_id::range)) return store_refusal::request_range;
+    // A 200 is the whole, whatever part was asked for; anything else may be about that part.
+    if (request.fields.has(field_id::range) && response.status != 200) return store_refusal::request_range;
 
     store_refusal r = check_status(response, cc);
     if (r != store_refusal::none) return r;
@@ -123,7 +131,7 @@ store_refusal may_store(const request_head& request, const request_directives& r
     if (r != store_refusal::none) return r;
     if (response.fields.has(field_id::set_cookie) && !policy.store_set_cookie)
         return store_refusal::set_cookie;
-    return check_lifetime(cc, life, now);
+    return check_lifetime(response, cc, life, now);
 }
 
 } // namespace meshcache::http

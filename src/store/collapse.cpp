@@ -72,6 +72,13 @@ collapse::joined collapse::join(http::key_view key) {
     return {std::move(started), true};
 }
 
+std::shared_ptr<fill> collapse::find(http::key_view key) const {
+    table_shard& s = shard_of(key.hash);
+    const scoped_lock lock(s.guard);
+    const auto at = s.fills.find(key);
+    return at == s.fills.end() ? nullptr : *at;
+}
+
 void collapse::leave(const fill& f) {
     std::shared_ptr<fill> gone; // destroyed after the lock
     table_shard& s = shard_of(f.key().hash);

@@ -13,7 +13,8 @@ struct cache_policy {
     seconds heuristic_max{24 * 60 * 60};       ///< bound on a heuristic lifetime
     seconds default_stale_while_revalidate{0}; ///< where the response says nothing
     seconds default_stale_if_error{0};
-    bool store_set_cookie = false; ///< responses with Set-Cookie may be stored
+    seconds stale_if_disconnected{60}; ///< beyond freshness, while the upstream cannot be reached
+    bool store_set_cookie = false;     ///< responses with Set-Cookie may be stored
 };
 
 /// The times that a stored response lives by. `stale_until` is for stale-while-revalidate,

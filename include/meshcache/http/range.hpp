@@ -12,6 +12,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -84,6 +85,16 @@ bool if_range_holds(const field_list& request_fields, const field_list& stored_f
 requested_ranges select_ranges(const field_list& request_fields, method verb, const response_head& stored,
                                std::uint64_t complete_length, wall_time now,
                                const range_limits& limits = {}) noexcept;
+
+/// Which part of which whole a 206 has.
+struct content_range {
+    byte_span span;
+    std::uint64_t complete_length = 0;
+};
+
+/// Content-Range of a response, if it is there once, in bytes, with a complete length, and sound (RFC 9110,
+/// section 14.4).
+std::optional<content_range> parse_content_range(const field_list& response_fields) noexcept;
 
 /// Appends `bytes 0-4/10`, the value of Content-Range.
 void write_content_range(const byte_span& span, std::uint64_t complete_length, std::string& out);

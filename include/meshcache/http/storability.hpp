@@ -14,7 +14,7 @@ enum class store_refusal : std::uint8_t {
     none,   ///< it may be stored
     method, ///< only GET is stored
     request_no_store,
-    request_range, ///< the request had Range
+    request_range, ///< the request had Range, and the response may be about that
     request_authorization,
     request_body, ///< a GET with content: its meaning is not in the key
     status,       ///< not a final status that may be stored
@@ -23,8 +23,8 @@ enum class store_refusal : std::uint8_t {
     is_private,
     set_cookie,
     vary_star,
-    no_lifetime,   ///< neither explicit freshness nor a validator to revalidate with
-    already_stale, ///< stale on arrival, with nothing that would make it useful
+    no_lifetime,   ///< not a word about freshness
+    already_stale, ///< stale on arrival, with no validator
     too_large,
     upgrade,
 };

@@ -222,6 +222,8 @@ class collapse {
     };
     /// Joins the fill for that key, or starts it.
     joined join(http::key_view key);
+    /// The fill for that key, or null.
+    std::shared_ptr<fill> find(http::key_view key) const;
     /// Takes the fill out of the table, so that the next request starts anew. Idempotent. The fetcher calls
     /// it before it completes, fails or releases the fill.
     void leave(const fill& f);

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -518,5 +519,39 @@ TEST_CASE("a multipart answer reads as the spans it was made of, and is as long 
             rest.erase(0, end);
         }
         REQUIRE(rest == delimiter + "--\r\n");
+    }
+}
+
+TEST_CASE("Content-Range is read where it is sound, and nowhere else") {
+    struct row {
+        std::string lines;
+        std::optional<content_range> expected;
+    };
+    const std::vector<row> rows = {
+        {"Content-Range: bytes 0-4/10\r\n", content_range{{0, 5}, 10}},
+        {"Content-Range: Bytes 9-9/10\r\n", content_range{{9, 10}, 10}},
+        {"", std::nullopt},
+        {"Content-Range: bytes 0-4/*\r\n", std::nullopt},
+        {"Content-Range: bytes */10\r\n", std::nullopt},
+        {"Content-Range: bytes 4-0/10\r\n", std::nullopt},
+        {"Content-Range: bytes 0-10/10\r\n", std::nullopt},
+        {"Content-Range: bytes 0-/10\r\n", std::nullopt},
+        {"Content-Range: bytes -4/10\r\n", std::nullopt},
+        {"Content-Range: bytes 0-4\r\n", std::nullopt},
+        {"Content-Range: bytes 0/4-10\r\n", std::nullopt},
+        {"Content-Range: bytes=0-4/10\r\n", std::nullopt},
+        {"Content-Range: lines 0-4/10\r\n", std::nullopt},
+        {"Content-Range: bytes 0-99999999999999999999/999999999999999999999\r\n", std::nullopt},
+        {"Content-Range: bytes 0-4/10\r\nContent-Range: bytes 0-4/10\r\n", std::nullopt},
+    };
+    for (const auto& r : rows) {
+        INFO(r.lines);
+        const test::response response("HTTP/1.1 206 Partial Content\r\n" + r.lines + "\r\n");
+        const auto got = parse_content_range(response.head.fields);
+        REQUIRE(got.has_value() == r.expected.has_value());
+        if (got) {
+            CHECK(got->span == r.expected->span);
+            CHECK(got->complete_length == r.expected->complete_length);
+        }
     }
 }

@@ -121,3 +121,18 @@ TEST_CASE("age and freshness left are whole seconds") {
     CHECK(freshness_left(life, at(1040)) == seconds{60});
     CHECK(freshness_left(life, at(1160)) == seconds{-60});
 }
+
+TEST_CASE("while the upstream cannot be reached, what was fresh once may be used, and what must be validated "
+          "may not") {
+    CHECK(usable_when_disconnected(stored(), seconds{60}, at(1159)));
+    CHECK_FALSE(usable_when_disconnected(stored(), seconds{60}, at(1160)));
+    CHECK_FALSE(usable_when_disconnected(stored(), seconds{0}, at(1100)));
+    lifetime strict = stored();
+    strict.must_revalidate = true;
+    CHECK_FALSE(usable_when_disconnected(strict, seconds{60}, at(1101)));
+    lifetime never = stored();
+    never.fresh_until = at(995);
+    CHECK_FALSE(usable_when_disconnected(never, seconds{600}, at(1001)));
+    never.fresh_until = at(996); // fresh before it came here
+    CHECK(usable_when_disconnected(never, seconds{600}, at(1001)));
+}
