@@ -227,9 +227,8 @@ std::vector<setting> build() {
     t.push_back(address({"upstream", g::addresses, "HOST:PORT", "the application; unix:/path too", "required",
                          "127.0.0.1:3000"},
                         &c::upstream, endpoint_use::connect));
-    t.push_back(
-        address({"admin", g::addresses, "ADDR:PORT", "the port for health, metrics and statistics"},
-                &c::admin, endpoint_use::listen));
+    t.push_back(address({"admin", g::addresses, "ADDR:PORT", "the port for health, metrics and statistics"},
+                        &c::admin, endpoint_use::listen));
     t.push_back(
         make(row{"admin-token", g::addresses, "TOKEN",
                  "bearer token that the admin port asks for; required unless it listens on loopback or "
@@ -277,6 +276,10 @@ std::vector<setting> build() {
         {"stale-if-error", g::cache, "TIME",
          "serve stale while the upstream fails, where the response does not say how long (RFC 5861)"},
         &c::stale_if_error, ms(0), hours(8760)));
+    t.push_back(
+        duration({"stale-if-disconnected", g::cache, "TIME",
+                  "serve stale while the upstream cannot be reached, where the response does not forbid it"},
+                 &c::stale_if_disconnected, ms(0), hours(8760)));
     t.push_back(toggle({"store-set-cookie", g::cache, "", "store responses that have Set-Cookie"},
                        &c::store_set_cookie));
     t.push_back(duration({"collapse-timeout", g::cache, "TIME",
@@ -321,8 +324,9 @@ std::vector<setting> build() {
     t.push_back(
         duration({"write-timeout", g::limits, "TIME", "for a client that takes nothing of its answer"},
                  &c::write_timeout, ms(10), hours(24)));
-    t.push_back(duration({"tunnel-timeout", g::limits, "TIME", "for an upgraded connection on which nothing moves"},
-                         &c::tunnel_timeout, ms(10), hours(8760)));
+    t.push_back(
+        duration({"tunnel-timeout", g::limits, "TIME", "for an upgraded connection on which nothing moves"},
+                 &c::tunnel_timeout, ms(10), hours(8760)));
     t.push_back(duration({"drain-timeout", g::limits, "TIME", "from SIGTERM to the exit, at the longest"},
                          &c::drain_timeout, ms(0), hours(1)));
 

@@ -68,8 +68,10 @@ net::settings proxy_settings(const configuration& cfg) {
     x.cache.heuristic_percent = cfg.heuristic_percent;
     x.cache.heuristic_max = std::chrono::duration_cast<seconds>(cfg.heuristic_max);
     x.cache.default_stale_while_revalidate = std::chrono::duration_cast<seconds>(cfg.stale_while_revalidate);
+    x.cache.stale_if_disconnected = std::chrono::duration_cast<seconds>(cfg.stale_if_disconnected);
     x.cache.default_stale_if_error = std::chrono::duration_cast<seconds>(cfg.stale_if_error);
     x.cache.store_set_cookie = cfg.store_set_cookie;
+    x.head_limits = s.head_limits;
     x.max_object = cfg.max_object;
     x.reject_hits = !cfg.on_hit.serves();
     x.reject_status = cfg.on_hit.reject_status;
@@ -123,7 +125,7 @@ class server {
         }
         shared_.emplace(net::shared_state{cache_, collapse_, fill_budget_, versions_, clock_,
                                           link_ ? &*link_ : nullptr, counters_, log_.messages(),
-                                          log_.access(), connections_});
+                                          log_.access(), connections_, &random_number});
         if (!listen()) return 1;
         if (link_) {
             link_->start();

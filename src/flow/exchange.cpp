@@ -17,13 +17,6 @@ bool usable_variant(const store::stored_response& r, const store::version& epoch
 constexpr std::string_view forwarded_names =
     "x-forwarded-host,x-forwarded-port,x-forwarded-prefix,x-forwarded-proto";
 
-/// Refusals that the request caused: they say nothing about the answers that others will get.
-bool says_nothing_of_others(http::store_refusal refusal, int status) noexcept {
-    return refusal == http::store_refusal::request_authorization ||
-           refusal == http::store_refusal::request_no_store || status == 304 || status == 412 ||
-           status == 416 || status == 417 || status >= 500;
-}
-
 } // namespace
 
 exchange::exchange(const exchange_settings& settings, store::cache& cache, store::collapse& collapse,
@@ -37,13 +30,16 @@ void exchange::reset() noexcept {
     reader_ = {};
     stream_head_.reset();
     response_.reset();
-    stale_.reset();
+    basis_.reset();
+    basis_head_.reset();
+    asked_ = {};
     waker_ = nullptr;
     outcome_ = {};
     error_ = {};
     status_ = 0;
     is_head_ = unsafe_ = false;
-    at_variant_ = false;
+    at_variant_ = behind_ = as_client_asks_ = updates_ = fetch_behind_ = outdates_stored_ = false;
+    validates_ = true;
     epoch_ = {};
     head_ = nullptr;
     uri_ = nullptr;
@@ -58,22 +54,30 @@ void exchange::let_go(error_code error) noexcept {
 
 std::shared_ptr<store::fill> exchange::take_fill() noexcept { return std::exchange(fill_, nullptr); }
 
-action exchange::begin(const http::request_head& head, const http::request_uri& uri,
-                       const http::body_framing& framing, wall_time now, steady_time steady,
-                       const std::shared_ptr<store::fill_waiter>& waker) {
+void exchange::adopt(const http::request_head& head, const http::request_uri& uri, steady_time steady) {
     reset();
     head_ = &head;
     uri_ = &uri;
     steady_ = steady;
+    directives_ = {};
+}
+
+void exchange::key_of_path(std::string_view path_query, std::string& out) const {
+    http::build_key({uri_->scheme, uri_->host, path_query}, "GET", out);
+    // What a trusted client says of the original request can change the answer, so it is part of the key.
+    if (settings_.trust_forwarded) http::append_variant(forwarded_names, head_->fields, out);
+}
+
+action exchange::begin(const http::request_head& head, const http::request_uri& uri,
+                       const http::body_framing& framing, wall_time now, steady_time steady,
+                       const std::shared_ptr<store::fill_waiter>& waker) {
+    adopt(head, uri, steady);
     waker_ = &waker;
     is_head_ = head.verb == http::method::head;
     unsafe_ = !http::is_safe(head.verb);
 
     const bool cacheable_method = head.verb == http::method::get || is_head_;
-    if (cacheable_method || unsafe_) http::build_key(uri, "GET", key_);
-    // What a trusted client says of the original request can change the answer, so it is part of the key.
-    if (settings_.trust_forwarded && (cacheable_method || unsafe_))
-        http::append_variant(forwarded_names, head.fields, key_);
+    if (cacheable_method || unsafe_) key_of_path(uri.path_query, key_);
     primary_size_ = key_.size();
     if (!cacheable_method) {
         outcome_.fwd = forward::method;
@@ -91,14 +95,27 @@ action exchange::begin(const http::request_head& head, const http::request_uri& 
         outcome_.detail = "precondition";
         return action::relay;
     }
-    if (head.fields.has(http::field_id::cache_control) || head.fields.has(http::field_id::pragma)) {
+    if (head.fields.has(http::field_id::cache_control) || head.fields.has(http::field_id::pragma))
         directives_ = http::read_request_directives(head.fields);
-    } else {
-        directives_ = {};
-    }
     hash_ = cache_.hash(key_);
     if (auto response = look_up(true)) return found(std::move(response), now, false);
     return miss(now);
+}
+
+action exchange::begin_behind(const http::request_head& head, const http::request_uri& uri, wall_time now,
+                              steady_time steady) {
+    adopt(head, uri, steady);
+    behind_ = true;
+    outcome_.fwd = forward::stale;
+    key_of_path(uri.path_query, key_);
+    primary_size_ = key_.size();
+    hash_ = cache_.hash(key_);
+    basis_ = look_up(false);
+    if ((basis_ && is_fresh(*basis_, now)) || collapse_.is_unshareable(hash_, steady)) return action::answer;
+    auto joined = collapse_.join(key());
+    if (!joined.fetcher) return action::answer; // it is being fetched already
+    fill_ = std::move(joined.f);
+    return action::fetch;
 }
 
 store::response_ptr exchange::look_up(bool count_use) {
@@ -136,16 +153,26 @@ action exchange::found(store::response_ptr response, wall_time now, bool from_re
             return action::refuse;
         }
         return action::answer;
-    case http::reuse::request_refuses:
-        outcome_.fwd = forward::request;
-        if (http::usable_on_error(life, now)) stale_ = std::move(response);
-        break;
     case http::reuse::stale_revalidate:
+        // The original element's refusal is for what is fresh: what is not goes to the upstream.
+        if (!settings_.reject_hits) {
+            outcome_.hit = true;
+            outcome_.fwd = forward::none;
+            outcome_.from_redis = from_redis;
+            outcome_.ttl = http::freshness_left(life, now).count();
+            fetch_behind_ = true;
+            response_ = std::move(response);
+            return action::answer;
+        }
+        [[fallthrough]];
     case http::reuse::stale:
         outcome_.fwd = forward::stale;
-        if (http::usable_on_error(life, now)) stale_ = std::move(response);
+        break;
+    case http::reuse::request_refuses:
+        outcome_.fwd = forward::request;
         break;
     }
+    basis_ = std::move(response);
     return from_redis ? action::fetch : miss(now);
 }
 
@@ -159,7 +186,12 @@ action exchange::miss(wall_time now) {
     if (outcome_.fwd == forward::none) outcome_.fwd = at_variant_ ? forward::vary_miss : forward::uri_miss;
     if (is_head_) return action::relay;
     // A request that insists on a newer answer must not be given one that was asked for before it came.
-    if (outcome_.fwd == forward::request || collapse_.is_unshareable(hash_, steady_)) return fetch_alone();
+    if (outcome_.fwd == forward::request) return fetch_alone();
+    if (collapse_.is_unshareable(hash_, steady_)) {
+        as_client_asks_ = true;
+        return fetch_alone();
+    }
+    if (!basis_ && head_->fields.has(http::field_id::range)) return fetch_part();
 
     auto joined = collapse_.join(key());
     if (!joined.fetcher && is_outdated(*joined.f)) {
@@ -180,7 +212,7 @@ action exchange::miss(wall_time now) {
     }
     // An answer that this very request keeps from being stored is no answer for others, who must neither wait
     // for it nor take it for a sign that answers for this key cannot be shared.
-    if (directives_.no_store || head_->fields.has(http::field_id::range)) release_fill();
+    if (directives_.no_store) release_fill();
     return settings_.remote ? action::ask_remote : action::fetch;
 }
 
@@ -206,6 +238,18 @@ action exchange::fetch_alone() {
     reader_ = {};
     outcome_.collapsed = false;
     return action::fetch;
+}
+
+/// A part of what is not stored. If it is being fetched, the part is taken from there. If not, the request
+/// goes to the upstream as it is: fetching the whole for a few bytes of it would let a small request cause a
+/// large transfer, and others would have to wait for that.
+action exchange::fetch_part() {
+    as_client_asks_ = true;
+    if (auto f = collapse_.find(key()); f && !is_outdated(*f)) {
+        reader_ = store::fill_reader(std::move(f), *waker_);
+        return action::wait;
+    }
+    return settings_.remote ? action::ask_remote : action::fetch;
 }
 
 bool exchange::note_stands() const {
@@ -267,6 +311,7 @@ action exchange::on_fill(wall_time now, bool timed_out) {
         outcome_.detail = "collapse-timeout";
         return fetch_alone();
     case store::fill_state::released:
+        as_client_asks_ = true;
         return fetch_alone();
     case store::fill_state::failed:
         if (!view.head) {
@@ -306,96 +351,6 @@ action exchange::from_fill(const store::fill_view& view, wall_time now) {
     }
     stream_head_ = view.head;
     return action::follow;
-}
-
-action exchange::on_response(const http::response_head& response, const http::body_framing& framing,
-                             const store::version& version, wall_time request_time, wall_time now,
-                             steady_time steady) {
-    outcome_.fwd_status = response.status;
-    const bool may_be_stored =
-        !is_head_ && (outcome_.fwd != forward::method && outcome_.fwd != forward::bypass);
-    if (!may_be_stored) {
-        return stale_for(response.status, now) ? action::answer : action::relay_response;
-    }
-
-    const auto cc = http::read_response_directives(response.fields);
-    const auto life = http::compute_lifetime(response, cc, request_time, now, settings_.cache);
-    auto refusal = http::may_store(*head_, directives_, response, cc, life, now, settings_.cache);
-    if (refusal == http::store_refusal::none && framing.kind == http::body_kind::length &&
-        framing.length > settings_.max_object) {
-        refusal = http::store_refusal::too_large;
-    }
-    std::string names;
-    if (refusal == http::store_refusal::none && !http::parse_vary(response.fields, names)) {
-        refusal = http::store_refusal::vary_star;
-    }
-    // Not even an error that may be stored takes the place of a good response that may still be used.
-    if (response.status >= 500 && stale_ && refusal == http::store_refusal::none)
-        refusal = http::store_refusal::status;
-    if (refusal != http::store_refusal::none) {
-        outcome_.detail = http::describe(refusal);
-        if (stale_for(response.status, now)) {
-            // Those who wait have a stale response, too; sending them all to a failing upstream helps nobody.
-            let_go(errc::upstream_error);
-            return action::answer;
-        }
-        if (fill_ && !says_nothing_of_others(refusal, response.status)) {
-            collapse_.remember_unshareable(hash_, steady + settings_.unshareable_for);
-        }
-        release_fill();
-        return action::relay_response;
-    }
-
-    collapse_.forget_unshareable(hash_);
-    auto head = std::make_shared<store::streamed_head>();
-    head->meta.version = version;
-    head->meta.life = life;
-    head->meta.status = static_cast<std::uint16_t>(response.status);
-    char date[http::date_size];
-    http::write_date(now, date);
-    http::write_client_head(response, {date, sizeof date}, true, head->text);
-    if (framing.kind == http::body_kind::length) head->content_length = framing.length;
-    if (framing.kind == http::body_kind::none) head->content_length = 0;
-    head->key.assign(key_, 0, primary_size_);
-    if (!names.empty()) {
-        head->primary_key = head->key;
-        http::append_variant(names, head_->fields, head->key);
-        head->vary_names = std::move(names);
-    }
-    if (!fill_) fill_ = std::make_shared<store::fill>(key_, hash_, settings_.max_object, fill_budget_);
-    stream_head_ = std::move(head);
-    fill_->start_stream(stream_head_);
-    outcome_.stored = true;
-    outcome_.ttl = http::freshness_left(life, now).count();
-    return action::share;
-}
-
-bool exchange::stale_for(int status, wall_time now) {
-    if (status < 500 || !stale_ || !http::usable_on_error(stale_->meta().life, now)) return false;
-    response_ = std::move(stale_);
-    outcome_.fwd = forward::stale;
-    outcome_.detail = "stale-if-error";
-    outcome_.ttl = http::freshness_left(response_->meta().life, now).count();
-    return true;
-}
-
-action exchange::on_failure(error_code error, wall_time now) {
-    let_go(error);
-    reader_ = {};
-    error_ = error;
-    if (error.category() == meshcache_category())
-        outcome_.detail = describe(static_cast<errc>(error.value()));
-    if (stale_ && http::usable_on_error(stale_->meta().life, now)) {
-        response_ = std::move(stale_);
-        outcome_.fwd = forward::stale;
-        outcome_.ttl = http::freshness_left(response_->meta().life, now).count();
-        return action::answer;
-    }
-    return action::fail;
-}
-
-bool exchange::invalidates(int upstream_status) const noexcept {
-    return unsafe_ && upstream_status >= 200 && upstream_status < 400;
 }
 
 } // namespace meshcache::flow

@@ -27,6 +27,37 @@ store::response_ptr end_fill(loop_context& loop, store::fill& f, const store::st
     return std::move(done.answer);
 }
 
+store::response_ptr end_fill_at_once(loop_context& loop, upstream_lease& lease,
+                                     const http::body_framing& framing, bool reusable, store::fill& f,
+                                     const store::streamed_head& head,
+                                     std::vector<std::string_view>& pieces) {
+    const bool may_be_whole = framing.kind != http::body_kind::until_close &&
+                              (framing.kind != http::body_kind::length || framing.length <= lease->in.size());
+    if (!may_be_whole) return nullptr;
+    pieces.clear();
+    body_source source(lease->io, lease->in, framing, loop.cfg.upstream_idle_timeout);
+    (void)source.take_buffered(pieces);
+    if (!source.done()) return nullptr;
+    auto response = end_fill(loop, f, head, pieces);
+    source.release_pieces();
+    if (reusable) lease.give_back();
+    return response;
+}
+
+store::response_ptr end_update(loop_context& loop, flow::exchange& exchange) {
+    const auto f = exchange.take_fill();
+    const store::fetcher_guard guard(loop.shared.collapse, f);
+    const auto content = exchange.basis()->content();
+    return end_fill(loop, *f, *exchange.stream_head(), std::span(&content, 1));
+}
+
+void invalidate(loop_context& loop, std::string_view key, const store::version& floor) {
+    auto& shared = loop.shared;
+    if (shared.cache.raise_floor(shared.cache.view(key), floor))
+        loop.counters.add(counter::removed_invalidated);
+    if (shared.link != nullptr) shared.link->invalidate(key, floor);
+}
+
 task<void> pump_fill(loop_context& loop, upstream_lease lease, http::body_framing framing, bool reusable,
                      store::fetcher_guard guard, std::shared_ptr<const store::streamed_head> head) {
     auto& collapse = loop.shared.collapse;

@@ -26,6 +26,8 @@ struct loop_context {
 
     /// Runs a coroutine on this loop until it ends by itself; counted, so that a drain waits for it.
     void spawn(task<void> work);
+    /// The same for work that no client waits for by itself: a drain does not wait for it.
+    void spawn_behind(task<void> work);
 
     executor ex;
     const settings& cfg;
@@ -35,7 +37,12 @@ struct loop_context {
     upstream_pool pool;
     access_logger access;
     bool draining = false;
-    std::size_t running = 0; ///< coroutines begun by spawn() and not ended
+    std::size_t running = 0;        ///< coroutines begun by spawn() or spawn_behind() and not ended
+    std::size_t behind = 0;         ///< those of them begun by spawn_behind()
+    std::size_t fetches_behind = 0; ///< see fetch_behind.hpp
+
+  private:
+    void spawn(task<void> work, bool is_behind);
 };
 
 } // namespace meshcache::net

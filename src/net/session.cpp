@@ -151,6 +151,7 @@ session::step session::serve_buffered(flow::action& next) {
             return step::work;
         }
         queue_stored(exchange_.response());
+        fetch_behind_answer();
         in_.consume(head_.size);
         if (close_ || queue_full()) return step::flush;
     }

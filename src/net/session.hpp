@@ -8,6 +8,7 @@
 
 #include <meshcache/flow/exchange.hpp>
 #include <meshcache/http/forwarding.hpp>
+#include <meshcache/http/range.hpp>
 
 #include <array>
 #include <atomic>
@@ -62,10 +63,14 @@ class session : public session_hook {
     task<bool> flush();
     task<void> answer_stored();
     task<void> answer_generated(int status, std::string_view why);
-    std::string_view not_modified(const store::stored_response& response);
+    /// What a stored response answers to this request: the whole, a part, or a few words about it.
+    struct selection;
+    void select(const store::stored_response& response, selection& out);
     std::string_view hit_fields(const store::stored_response& response);
     void append_dynamic_fields(std::string& out, const http::lifetime* life);
+    struct stream_part;
     task<void> follow();
+    stream_part select_of_stream(const store::streamed_head& head);
     /// `queued`: bytes of this answer that are yet to be written.
     void log_access(int status, std::uint64_t queued = 0);
     void count_status(int status) noexcept;
@@ -75,7 +80,8 @@ class session : public session_hook {
     task<flow::action> ask_remote();
     task<flow::action> wait_for_fill();
     flow::action abandon();
-    void invalidate_target(int status);
+    void invalidate_target(const http::response_head& answer);
+    void fetch_behind_answer();
 
     // session_fetch.cpp: asking the upstream
     struct upload;
@@ -144,6 +150,7 @@ class session : public session_hook {
     std::array<char, tail_room * batch> tails_;
     std::size_t tails_used_ = 0;
     std::deque<std::string> made_; ///< heads made for one answer alone
+    std::deque<http::multipart_ranges> parts_;
     std::size_t queued_bytes_ = 0;
     static constexpr std::size_t most_queued =
         256 * 1024; ///< a slow client pins no more than this and one answer

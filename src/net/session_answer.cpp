@@ -7,8 +7,10 @@
 #include <meshcache/http/stored_head.hpp>
 #include <meshcache/http/validation.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <limits>
 
 namespace meshcache::net {
 namespace {
@@ -103,35 +105,88 @@ std::string_view session::hit_fields(const store::stored_response& response) {
     return {begin, static_cast<std::size_t>(end - begin)};
 }
 
-/// The head of a 304 if the request's conditions, held against `response`, ask for one; else empty.
-std::string_view session::not_modified(const store::stored_response& response) {
+/// The content is what lies within `spans` of the stored content, between the texts of `parts` if there are
+/// several.
+struct session::selection {
+    std::string_view head;
+    int status = 0;
+    std::array<http::byte_span, http::most_spans> spans;
+    std::size_t count = 0;
+    const http::multipart_ranges* parts = nullptr;
+};
+
+/// Conditions come first, and then ranges (RFC 9110, section 13.2.2).
+void session::select(const store::stored_response& response, selection& out) {
+    const auto content = response.content();
+    out.head = response.head();
+    out.status = response.meta().status;
+    out.spans[0] = {0, content.size()};
+    out.count = exchange_.is_head() || content.empty() ? 0 : 1;
+
+    const bool conditional = http::is_conditional(head_.fields);
+    const bool ranged = head_.fields.has(http::field_id::range);
+    if (!(conditional || ranged) || !http::read_stored_head(response.head(), stored_head_)) return;
     const auto now = loop_.shared.clock.wall();
-    if (!http::read_stored_head(response.head(), stored_head_)) return {};
-    if (http::evaluate_preconditions(head_.fields, head_.verb, stored_head_,
-                                     response.meta().life.response_time,
-                                     now) != http::precondition::not_modified) {
-        return {};
+    if (conditional && http::evaluate_preconditions(head_.fields, head_.verb, stored_head_,
+                                                    response.meta().life.response_time,
+                                                    now) == http::precondition::not_modified) {
+        auto& text = made_.emplace_back();
+        http::write_not_modified_head(stored_head_, text);
+        out = {.head = text, .status = 304, .spans = {}, .count = 0, .parts = nullptr};
+        return;
     }
+    const auto ranges = http::select_ranges(head_.fields, head_.verb, stored_head_, content.size(), now);
+    switch (ranges.what()) {
+    case http::requested_ranges::kind::whole:
+        return;
+    case http::requested_ranges::kind::unsatisfiable: {
+        auto& text = made_.emplace_back();
+        http::write_unsatisfiable_head(content.size(), http::format_date(now), text);
+        out = {.head = text, .status = 416, .spans = {}, .count = 0, .parts = nullptr};
+        return;
+    }
+    case http::requested_ranges::kind::partial:
+        break;
+    }
+    const auto spans = ranges.spans();
     auto& text = made_.emplace_back();
-    http::write_not_modified_head(stored_head_, text);
-    return text;
+    if (spans.size() == 1) {
+        http::write_partial_head(stored_head_, spans[0], content.size(), text);
+    } else {
+        const auto& parts =
+            parts_.emplace_back(stored_head_, spans, content.size(),
+                                http::make_boundary(loop_.shared.random(), loop_.shared.random()));
+        parts.write_head(stored_head_, text);
+        out.parts = &parts;
+    }
+    out.head = text;
+    out.status = 206;
+    std::copy(spans.begin(), spans.end(), out.spans.begin());
+    out.count = spans.size();
 }
 
 void session::queue_stored(store::response_ptr response) {
     sent_before_ = io_.bytes_written();
-    const auto short_head = http::is_conditional(head_.fields) ? not_modified(*response) : std::string_view{};
-    const auto head = short_head.empty() ? response->head() : short_head;
+    selection chosen;
+    select(*response, chosen);
     const auto fields = hit_fields(*response);
-    const bool no_content = exchange_.is_head() || !short_head.empty();
-    const auto content = no_content ? std::string_view{} : response->content();
-    out_.emplace_back(head.data(), head.size());
-    out_.emplace_back(fields.data(), fields.size());
-    if (!content.empty()) out_.emplace_back(content.data(), content.size());
-    const int status = short_head.empty() ? response->meta().status : 304;
-    const auto queued = head.size() + fields.size() + content.size();
+    std::size_t queued = 0;
+    const auto add = [&](std::string_view bytes) {
+        out_.emplace_back(bytes.data(), bytes.size());
+        queued += bytes.size();
+    };
+    add(chosen.head);
+    add(fields);
+    for (std::size_t i = 0; i < chosen.count; ++i) {
+        if (chosen.parts != nullptr) add(chosen.parts->part_head(i));
+        const auto& span = chosen.spans[i];
+        add(response->content().substr(static_cast<std::size_t>(span.begin),
+                                       static_cast<std::size_t>(span.size())));
+    }
+    if (chosen.parts != nullptr) add(chosen.parts->closing());
     holders_.push_back(std::move(response));
     queued_bytes_ += queued;
-    log_access(status, queued);
+    log_access(chosen.status, queued);
 }
 
 bool session::queue_full() const noexcept { return holders_.size() >= batch || queued_bytes_ >= most_queued; }
@@ -140,6 +195,7 @@ void session::forget_queue() noexcept {
     out_.clear();
     holders_.clear();
     made_.clear();
+    parts_.clear();
     tails_used_ = queued_bytes_ = 0;
 }
 
@@ -196,18 +252,79 @@ task<void> session::answer_generated(int status, std::string_view why) {
     }
 }
 
+/// What a request gets of an answer whose content is still coming: the whole, one span of it, or none.
+struct session::stream_part {
+    std::string head; ///< without Content-Length where that is not known yet
+    int status = 0;
+    http::byte_span span; ///< of the content
+    bool chunked = false;
+};
+
+session::stream_part session::select_of_stream(const store::streamed_head& head) {
+    stream_part out;
+    out.status = head.meta.status;
+    out.span = {0, head.content_length.value_or(std::numeric_limits<std::uint64_t>::max())};
+    out.chunked = !head.content_length && head_.minor == 1;
+    const bool conditional = http::is_conditional(head_.fields);
+    const bool ranged = head_.fields.has(http::field_id::range) && head.content_length;
+    if ((conditional || ranged) && http::read_stored_head(head.text, stored_head_)) {
+        const auto now = loop_.shared.clock.wall();
+        if (conditional &&
+            http::evaluate_preconditions(head_.fields, head_.verb, stored_head_, head.meta.life.response_time,
+                                         now) == http::precondition::not_modified) {
+            http::write_not_modified_head(stored_head_, out.head);
+            out.status = 304;
+            out.span = {};
+            out.chunked = false;
+            return out;
+        }
+        // Several spans would have to be held until the last has come: the whole is as good an answer.
+        if (ranged) {
+            const auto ranges =
+                http::select_ranges(head_.fields, head_.verb, stored_head_, *head.content_length, now);
+            if (ranges.what() == http::requested_ranges::kind::partial && ranges.spans().size() == 1) {
+                out.status = 206;
+                out.span = ranges.spans()[0];
+                http::write_partial_head(stored_head_, out.span, *head.content_length, out.head);
+                return out;
+            }
+        }
+    }
+    out.head = head.text;
+    if (head.content_length) {
+        out.head += "Content-Length: ";
+        append_number(out.head, static_cast<std::int64_t>(*head.content_length));
+        out.head += "\r\n";
+    } else if (out.chunked) {
+        out.head += "Transfer-Encoding: chunked\r\n";
+    }
+    return out;
+}
+
+/// Cuts off what lies outside of `span` from pieces that begin at `at` in the content.
+void clip(std::span<std::string_view> pieces, std::uint64_t at, const http::byte_span& span) noexcept {
+    for (auto& piece : pieces) {
+        const auto begin = at;
+        at += piece.size();
+        const auto from = std::clamp(span.begin, begin, at);
+        const auto to = std::clamp(span.end, from, at);
+        piece = piece.substr(static_cast<std::size_t>(from - begin), static_cast<std::size_t>(to - from));
+    }
+}
+
 task<void> session::follow() {
     const auto head = exchange_.stream_head();
     auto& reader = exchange_.reader();
-    const bool chunked = !head->content_length && head_.minor == 1;
-    if (!head->content_length && head_.minor == 0) close_ = true;
+    auto part = select_of_stream(*head);
+    const bool delimited = part.chunked || head->content_length || part.status == 304;
+    if (!delimited) close_ = true;
     sent_before_ = io_.bytes_written();
 
     std::vector<asio::const_buffer> gather;
     std::array<std::string_view, 16> pieces;
     chunk_line size_line;
     bool head_sent = false;
-    std::uint64_t sent = 0;
+    std::uint64_t position = 0; ///< in the content
     for (;;) {
         news_.clear();
         const auto view = reader.look();
@@ -221,43 +338,38 @@ task<void> session::follow() {
                                                 exchange_.outcome().detail);
         }
         auto count = broken ? 0 : reader.peek(pieces);
-        if (view.at_end && view.response && sent < view.response->content().size()) {
+        if (view.at_end && view.response && position < view.response->content().size()) {
             // A small answer is completed as it was stored, without having been streamed.
-            pieces[0] = view.response->content().substr(static_cast<std::size_t>(sent));
+            pieces[0] = view.response->content().substr(static_cast<std::size_t>(position));
             count = 1;
         }
+        const std::span<std::string_view> taken(pieces.data(), count);
+        std::uint64_t total = 0;
+        for (const auto piece : taken) total += piece.size();
+        clip(taken, position, part.span);
+        const bool last = view.at_end || position + total >= part.span.end;
         gather.clear();
         if (!head_sent) {
-            text_.assign(head->text);
-            if (head->content_length) {
-                text_ += "Content-Length: ";
-                append_number(text_, static_cast<std::int64_t>(*head->content_length));
-                text_ += "\r\n";
-            } else if (chunked) {
-                text_ += "Transfer-Encoding: chunked\r\n";
-            }
-            append_dynamic_fields(text_, &head->meta.life);
-            gather.emplace_back(text_.data(), text_.size());
+            append_dynamic_fields(part.head, &head->meta.life);
+            gather.emplace_back(part.head.data(), part.head.size());
             head_sent = true;
         }
-        const auto total =
-            append_content(gather, std::span(pieces.data(), count), chunked, view.at_end, size_line);
-        if (!gather.empty()) {
-            const auto ec = co_await io_.write(gather, loop_.cfg.write_timeout);
-            reader.consume(total);
-            sent += total;
-            if (ec) {
-                if (ec == errc::client_timeout) loop_.counters.add(counter::timeout_write);
-                close_ = true;
-                break;
-            }
+        (void)append_content(gather, taken, part.chunked, last, size_line);
+        error_code ec;
+        if (asio::buffer_size(gather) > 0) ec = co_await io_.write(gather, loop_.cfg.write_timeout);
+        reader.consume(static_cast<std::size_t>(total));
+        position += total;
+        if (ec) {
+            if (ec == errc::client_timeout) loop_.counters.add(counter::timeout_write);
+            close_ = true;
+            break;
         }
-        if (view.at_end) break;
+        if (last) break;
         if (broken) {
             // What was sent must not look complete: no last chunk, fewer bytes than announced, or, where the
             // end of the connection is the end of the answer, no clean end.
             exchange_.outcome().detail = view.cut ? "too-slow" : describe(errc::upstream_truncated);
-            if (head->content_length || chunked) {
+            if (delimited) {
                 io_.abort();
             } else {
                 io_.reset();
@@ -271,7 +383,7 @@ task<void> session::follow() {
         }
         if (total == 0) (void)co_await news_.wait();
     }
-    log_access(head->meta.status);
+    log_access(part.status);
 }
 
 } // namespace meshcache::net

@@ -1,5 +1,9 @@
 // The part of a session that carries out what the exchange says, one action after the other.
+#include "fetch_behind.hpp"
+#include "fill_pump.hpp"
 #include "session.hpp"
+
+#include <meshcache/http/uri_reference.hpp>
 
 #include <boost/asio/post.hpp>
 
@@ -59,10 +63,12 @@ task<void> session::perform(flow::action next) {
             break;
         case flow::action::relay_response:
         case flow::action::share:
+        case flow::action::update:
             over = true;
             break; // fetch() has done it
         }
     }
+    fetch_behind_answer();
     if (framing_.kind == http::body_kind::none) in_.consume(head_size);
     exchange_.reset();
     io_.read_deadline().clear();
@@ -121,14 +127,28 @@ task<flow::action> session::wait_for_fill() {
     }
 }
 
-void session::invalidate_target(int status) {
-    if (!exchange_.invalidates(status)) return;
+/// What a successful unsafe request makes out of date: its target, and what the answer names of the same
+/// origin (RFC 9111, section 4.4).
+void session::invalidate_target(const http::response_head& answer) {
+    if (!exchange_.invalidates(answer.status)) return;
     auto& shared = loop_.shared;
     const auto floor = shared.versions.next(shared.clock.wall());
-    const auto key = exchange_.primary_key();
-    if (shared.cache.raise_floor(shared.cache.view(key), floor))
-        loop_.counters.add(counter::removed_invalidated);
-    if (shared.link != nullptr) shared.link->invalidate(key, floor);
+    invalidate(loop_, exchange_.primary_key(), floor);
+    for (const auto& f : answer.fields) {
+        if (f.id != http::field_id::location && f.id != http::field_id::content_location) continue;
+        std::string path_query, key;
+        if (!http::resolve_same_origin(uri_, f.value, path_query)) continue;
+        exchange_.key_of_path(path_query, key);
+        if (key != exchange_.primary_key()) invalidate(loop_, key, floor);
+    }
+}
+
+/// The request's head is still in its buffer.
+void session::fetch_behind_answer() {
+    if (!exchange_.wants_fetch_behind()) return;
+    const auto head = framing_.kind == http::body_kind::none ? in_.view().substr(0, head_.size)
+                                                             : std::string_view(head_copy_);
+    fetch_behind(loop_, head, client_, local_port_);
 }
 
 } // namespace meshcache::net

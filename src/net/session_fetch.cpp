@@ -1,18 +1,13 @@
 // The part of a session that asks the upstream, and decides with the exchange what becomes of its answer.
+#include "fill_pump.hpp"
 #include "upload.hpp"
+#include "upstream_head.hpp"
 
 #include <meshcache/http/grammar.hpp>
 
 #include <array>
 
 namespace meshcache::net {
-namespace {
-
-constexpr int most_informational = 16;
-constexpr std::size_t first_upstream_buffer = 8 * 1024;
-
-} // namespace
-
 int session::failure_status(error_code ec) noexcept {
     return ec == errc::upstream_silent || ec == errc::upstream_stalled ||
                    ec == errc::upstream_connect_timeout || ec == errc::upstream_busy
@@ -36,7 +31,8 @@ task<flow::action> session::fetch(bool for_store) {
     http::write_upstream_head(
         head_, uri_, framing_,
         {.address = client_, .local_port = local_port_, .trust_forwarded = loop_.cfg.trust_forwarded},
-        upgrade_, {.if_none_match = {}, .if_modified_since = {}, .drop_conditionals = for_store}, up_text_);
+        upgrade_, for_store ? exchange_.conditions(shared.clock.wall()) : http::upstream_conditions{},
+        up_text_);
 
     // A body that is whole in the buffer goes with the head, and can be sent again.
     const bool has_body = framing_.kind != http::body_kind::none;
@@ -126,21 +122,9 @@ task<flow::action> session::fetch(bool for_store) {
 
 task<error_code> session::read_response_head(upstream_connection& upstream, upload* up) {
     for (int informational = 0;;) {
-        const auto parsed =
-            http::parse_response_head(upstream.in.view(), loop_.cfg.head_limits, upstream.head);
-        if (parsed.state == http::parse_state::malformed) co_return errc::upstream_malformed;
-        if (parsed.state == http::parse_state::incomplete) {
-            const auto room = upstream.in.prepare(first_upstream_buffer, loop_.cfg.head_limits.max_bytes + 1);
-            if (room.empty()) co_return errc::upstream_malformed;
-            error_code ec;
-            const auto n = co_await upstream.io.read_some(room, ec);
-            if (ec == errc::client_timeout) co_return errc::upstream_silent;
-            if (ec) co_return upstream.in.empty() ? errc::upstream_reset : errc::upstream_truncated;
-            upstream.in.commit(n);
-            continue;
-        }
+        if (const auto ec = co_await read_one_head(loop_, upstream)) co_return ec;
         const auto& head = upstream.head;
-        if (head.status >= 200 || head.status == 101) co_return error_code{};
+        if (is_final(head.status)) co_return error_code{};
         if (++informational > most_informational) co_return errc::upstream_malformed;
         // 1xx pass as they come (RFC 9110, section 15.2); HTTP/1.0 does not know them.
         if (head_.minor == 1) {
@@ -176,14 +160,24 @@ task<flow::action> session::on_answer(upstream_lease lease, const store::version
         co_await tunnel(lease);
         co_return flow::action::relay_response;
     }
-    invalidate_target(head.status);
-    const auto next =
+    invalidate_target(head);
+    auto next =
         exchange_.on_response(head, framing, version, request_time, shared.clock.wall(), loop_.sweep.now());
+    if (exchange_.outdates_stored()) invalidate(loop_, exchange_.primary_key(), version);
     switch (next) {
+    case flow::action::fetch: // without conditions, since this answer was about something else
+        give_back_after_head(lease);
+        break;
+    case flow::action::update:
+        give_back_after_head(lease);
+        exchange_.answer_with(end_update(loop_, exchange_));
+        next = flow::action::answer;
+        break;
     case flow::action::share:
         co_await share_response(std::move(lease), framing);
         break;
     case flow::action::relay_response: {
+        if (exchange_.updates()) (void)end_update(loop_, exchange_);
         const bool reusable = co_await relay_response(*lease, framing);
         if (up != nullptr) {
             co_await stop_upload(*up);
@@ -198,7 +192,11 @@ task<flow::action> session::on_answer(upstream_lease lease, const store::version
         break;
     }
     default:
-        break; // a stale response answers in place of this one, which is dropped with its connection
+        // A stored response answers in the place of this one, which is dropped with its connection, unless it
+        // has no content.
+        if (next == flow::action::answer && framing.kind == http::body_kind::none)
+            give_back_after_head(lease);
+        break;
     }
     co_return next;
 }

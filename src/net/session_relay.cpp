@@ -18,25 +18,12 @@ task<void> session::share_response(upstream_lease lease, const http::body_framin
     store::fetcher_guard guard(loop_.shared.collapse, f);
     const auto head = exchange_.stream_head();
 
-    // The usual answer is small and came with its head: no pump, no stream, no copy but the one that is
-    // stored.
-    {
-        body_source source(lease->io, lease->in, framing, loop_.cfg.upstream_idle_timeout);
-        pieces_.clear();
-        const bool may_be_whole =
-            framing.kind != http::body_kind::until_close &&
-            (framing.kind != http::body_kind::length || framing.length <= lease->in.size());
-        if (may_be_whole) (void)source.take_buffered(pieces_);
-        if (source.done()) {
-            auto response = end_fill(loop_, *f, *head, pieces_);
-            source.release_pieces();
-            if (reusable) lease.give_back();
-            exchange_.answer_with(std::move(response));
-            co_return co_await answer_stored();
-        }
+    if (auto response = end_fill_at_once(loop_, lease, framing, reusable, *f, *head, pieces_)) {
+        exchange_.answer_with(std::move(response));
+        co_return co_await answer_stored();
     }
     exchange_.reader() = store::fill_reader(f, waker_);
-    loop_.spawn(pump_fill(loop_, std::move(lease), framing, reusable, std::move(guard), head));
+    loop_.spawn_behind(pump_fill(loop_, std::move(lease), framing, reusable, std::move(guard), head));
     co_await follow();
 }
 

@@ -17,10 +17,15 @@
 
 namespace meshcache::net {
 
-void loop_context::spawn(task<void> work) {
+void loop_context::spawn(task<void> work) { spawn(std::move(work), false); }
+void loop_context::spawn_behind(task<void> work) { spawn(std::move(work), true); }
+
+void loop_context::spawn(task<void> work, bool is_behind) {
     ++running;
-    asio::co_spawn(ex, std::move(work), [this](std::exception_ptr failure) {
+    if (is_behind) ++behind;
+    asio::co_spawn(ex, std::move(work), [this, is_behind](std::exception_ptr failure) {
         --running;
+        if (is_behind) --behind;
         if (!failure) return;
         try {
             std::rethrow_exception(failure);
@@ -88,7 +93,7 @@ class worker::impl {
     }
 
   private:
-    void publish() noexcept { running_.store(loop_.running, std::memory_order_release); }
+    void publish() noexcept { running_.store(loop_.running - loop_.behind, std::memory_order_release); }
 
     task<void> tick() {
         while (!(stopping_ && loop_.running == 0)) {

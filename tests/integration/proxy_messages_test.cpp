@@ -255,7 +255,7 @@ TEST_CASE("answers without content pass, and the connection goes on") {
     proxy p(upstream);
     client c = p.connect();
     CHECK(c.get("/204").status == 204);
-    CHECK(c.get("/304", "If-None-Match: \"x\"\r\n").status == 304);
+    CHECK(c.ask("HEAD", "/304", "If-None-Match: \"x\"\r\n").status == 304);
     CHECK(c.get("/200").body == "after");
 }
 

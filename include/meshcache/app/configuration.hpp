@@ -48,11 +48,12 @@ struct configuration {
     std::size_t max_object = std::size_t{1} << 20U; ///< bytes, the largest stored response; at most `memory`
     int heuristic_percent = 10;                     ///< of the time since Last-Modified; 0: no heuristics
     milliseconds heuristic_max{24LL * 3600 * 1000};
-    milliseconds stale_while_revalidate{0}; ///< where the response says nothing (RFC 5861)
-    milliseconds stale_if_error{0};         ///< where the response says nothing (RFC 5861)
-    bool store_set_cookie = false;          ///< responses with Set-Cookie may be stored
-    milliseconds collapse_timeout{5'000};   ///< how long a collapsed request waits for its fetcher
-    milliseconds max_clock_skew{250};       ///< between replicas' clocks, as purges allow for it
+    milliseconds stale_while_revalidate{0};     ///< where the response says nothing (RFC 5861)
+    milliseconds stale_if_error{0};             ///< where the response says nothing (RFC 5861)
+    milliseconds stale_if_disconnected{60'000}; ///< where the response does not forbid it (RFC 9111, 4.2.4)
+    bool store_set_cookie = false;              ///< responses with Set-Cookie may be stored
+    milliseconds collapse_timeout{5'000};       ///< how long a collapsed request waits for its fetcher
+    milliseconds max_clock_skew{250};           ///< between replicas' clocks, as purges allow for it
 
     // Redis
     milliseconds redis_timeout{20};                    ///< deadline of a look-up, seen by the client

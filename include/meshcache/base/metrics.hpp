@@ -12,82 +12,86 @@
 namespace meshcache {
 
 // X(identifier, "prometheus name", "label=\"value\"" or "", "help, the same for every label of a name")
-#define MESHCACHE_COUNTERS(X)                                                                                 \
-    X(connections_accepted, "meshcache_connections_accepted_total", "", "Client connections accepted.")       \
-    X(connections_refused, "meshcache_connections_refused_total", "",                                         \
-      "Client connections closed at once because --max-connections was reached.")                             \
-    X(requests_hit, "meshcache_requests_total", "cache=\"hit\"",                                              \
-      "Requests by how the cache served them (words of RFC 9211).")                                           \
-    X(requests_hit_redis, "meshcache_requests_total", "cache=\"hit-redis\"", "")                              \
-    X(requests_uri_miss, "meshcache_requests_total", "cache=\"uri-miss\"", "")                                \
-    X(requests_vary_miss, "meshcache_requests_total", "cache=\"vary-miss\"", "")                              \
-    X(requests_stale, "meshcache_requests_total", "cache=\"stale\"", "")                                      \
-    X(requests_request, "meshcache_requests_total", "cache=\"request\"", "")                                  \
-    X(requests_bypass, "meshcache_requests_total", "cache=\"bypass\"", "")                                    \
-    X(requests_method, "meshcache_requests_total", "cache=\"method\"", "")                                    \
-    X(requests_collapsed, "meshcache_requests_total", "cache=\"collapsed\"", "")                              \
-    X(requests_rejected, "meshcache_requests_total", "cache=\"rejected\"", "")                                \
-    X(requests_malformed, "meshcache_requests_malformed_total", "",                                           \
-      "Requests refused because they were malformed, ambiguous or over a limit.")                             \
-    X(responses_1xx, "meshcache_responses_total", "code=\"1xx\"", "Responses to clients by status class.")    \
-    X(responses_2xx, "meshcache_responses_total", "code=\"2xx\"", "")                                         \
-    X(responses_3xx, "meshcache_responses_total", "code=\"3xx\"", "")                                         \
-    X(responses_4xx, "meshcache_responses_total", "code=\"4xx\"", "")                                         \
-    X(responses_5xx, "meshcache_responses_total", "code=\"5xx\"", "")                                         \
-    X(client_bytes_in, "meshcache_client_received_bytes_total", "", "Bytes read from clients.")               \
-    X(client_bytes_out, "meshcache_client_sent_bytes_total", "", "Bytes written to clients.")                 \
-    X(timeout_header, "meshcache_timeouts_total", "at=\"header\"", "Deadlines that passed, by where.")        \
-    X(timeout_body, "meshcache_timeouts_total", "at=\"body\"", "")                                            \
-    X(timeout_keepalive, "meshcache_timeouts_total", "at=\"keepalive\"", "")                                  \
-    X(timeout_write, "meshcache_timeouts_total", "at=\"write\"", "")                                          \
-    X(timeout_upstream_connect, "meshcache_timeouts_total", "at=\"upstream-connect\"", "")                    \
-    X(timeout_upstream_first_byte, "meshcache_timeouts_total", "at=\"upstream-first-byte\"", "")              \
-    X(timeout_upstream_idle, "meshcache_timeouts_total", "at=\"upstream-idle\"", "")                          \
-    X(timeout_collapse, "meshcache_timeouts_total", "at=\"collapse\"", "")                                    \
-    X(upstream_requests, "meshcache_upstream_requests_total", "", "Requests sent to the upstream.")           \
-    X(upstream_connects, "meshcache_upstream_connects_total", "", "Connections opened to the upstream.")      \
-    X(upstream_retries, "meshcache_upstream_retries_total", "",                                               \
-      "Requests sent again because a pooled connection had died (RFC 9110, 9.2.2).")                          \
-    X(upstream_errors, "meshcache_upstream_errors_total", "", "Exchanges that the upstream failed.")          \
-    X(stored, "meshcache_stored_total", "", "Responses that were put into the local store.")                  \
-    X(store_refused_older, "meshcache_store_refused_total", "reason=\"older\"",                               \
-      "Responses that the local store did not take, by reason.")                                              \
-    X(store_refused_large, "meshcache_store_refused_total", "reason=\"too-large\"", "")                       \
-    X(store_refused_invalidated, "meshcache_store_refused_total", "reason=\"invalidated\"", "")               \
-    X(removed_evicted, "meshcache_removed_total", "why=\"evicted\"",                                          \
-      "Stored responses that left the local store, by why.")                                                  \
-    X(removed_invalidated, "meshcache_removed_total", "why=\"invalidated\"", "")                              \
-    X(removed_purged, "meshcache_removed_total", "why=\"purged\"", "")                                        \
-    X(removed_replaced, "meshcache_removed_total", "why=\"replaced\"", "")                                    \
-    X(removed_expired, "meshcache_removed_total", "why=\"expired\"", "")                                      \
-    X(redis_lookups, "meshcache_redis_lookups_total", "", "Look-ups in Redis on a local miss.")               \
-    X(redis_lookup_hits, "meshcache_redis_lookup_hits_total", "", "Look-ups that found a usable record.")     \
-    X(redis_lookup_timeouts, "meshcache_redis_lookup_timeouts_total", "",                                     \
-      "Look-ups that passed --redis-timeout.")                                                                \
-    X(redis_lookups_skipped, "meshcache_redis_lookups_skipped_total", "",                                     \
-      "Look-ups not made, because Redis was unwell or the log was not followed.")                             \
-    X(redis_records_bad, "meshcache_redis_records_bad_total", "",                                             \
-      "Records read from Redis that did not decode; each counts as a miss.")                                  \
-    X(redis_puts, "meshcache_redis_puts_total", "", "Records that Redis took.")                               \
-    X(redis_puts_refused, "meshcache_redis_puts_refused_total", "",                                           \
-      "Records that Redis refused because it held a newer version.")                                          \
-    X(redis_puts_coalesced, "meshcache_redis_puts_coalesced_total", "",                                       \
-      "Queued records replaced by a newer version of the same key before they were sent.")                    \
-    X(redis_puts_dropped, "meshcache_redis_puts_dropped_total", "",                                           \
-      "Queued records dropped because --queue-memory was full.")                                              \
-    X(redis_batches, "meshcache_redis_batches_total", "", "Batches acknowledged by Redis.")                   \
-    X(redis_errors, "meshcache_redis_errors_total", "", "Error replies and time-outs from Redis.")            \
-    X(redis_connects, "meshcache_redis_connects_total", "", "Connections made to Redis.")                     \
-    X(redis_invalidations, "meshcache_redis_invalidations_total", "",                                         \
-      "Floors that Redis acknowledged.")                                                                      \
-    X(log_events, "meshcache_log_events_total", "", "Change-log events of other replicas.")                   \
-    X(log_gaps, "meshcache_log_gaps_total", "", "Times the change log had been trimmed past our position.")   \
-    X(reconciliations, "meshcache_reconciliations_total", "", "Reconciliations with Redis that completed.")   \
-    X(reconcile_dropped, "meshcache_reconcile_dropped_total", "",                                             \
-      "Local copies dropped by reconciliation because Redis held a newer version.")                           \
-    X(reconcile_put, "meshcache_reconcile_put_total", "",                                                     \
-      "Records put again by reconciliation because Redis had lost them.")                                     \
-    X(versions_refused, "meshcache_versions_refused_total", "",                                               \
+#define MESHCACHE_COUNTERS(X)                                                                                \
+    X(connections_accepted, "meshcache_connections_accepted_total", "", "Client connections accepted.")      \
+    X(connections_refused, "meshcache_connections_refused_total", "",                                        \
+      "Client connections closed at once because --max-connections was reached.")                            \
+    X(requests_hit, "meshcache_requests_total", "cache=\"hit\"",                                             \
+      "Requests by how the cache served them (words of RFC 9211).")                                          \
+    X(requests_hit_stale, "meshcache_requests_total", "cache=\"hit-stale\"", "")                             \
+    X(requests_hit_redis, "meshcache_requests_total", "cache=\"hit-redis\"", "")                             \
+    X(requests_uri_miss, "meshcache_requests_total", "cache=\"uri-miss\"", "")                               \
+    X(requests_vary_miss, "meshcache_requests_total", "cache=\"vary-miss\"", "")                             \
+    X(requests_stale, "meshcache_requests_total", "cache=\"stale\"", "")                                     \
+    X(requests_request, "meshcache_requests_total", "cache=\"request\"", "")                                 \
+    X(requests_bypass, "meshcache_requests_total", "cache=\"bypass\"", "")                                   \
+    X(requests_method, "meshcache_requests_total", "cache=\"method\"", "")                                   \
+    X(requests_collapsed, "meshcache_requests_total", "cache=\"collapsed\"", "")                             \
+    X(requests_rejected, "meshcache_requests_total", "cache=\"rejected\"", "")                               \
+    X(requests_malformed, "meshcache_requests_malformed_total", "",                                          \
+      "Requests refused because they were malformed, ambiguous or over a limit.")                            \
+    X(responses_1xx, "meshcache_responses_total", "code=\"1xx\"", "Responses to clients by status class.")   \
+    X(responses_2xx, "meshcache_responses_total", "code=\"2xx\"", "")                                        \
+    X(responses_3xx, "meshcache_responses_total", "code=\"3xx\"", "")                                        \
+    X(responses_4xx, "meshcache_responses_total", "code=\"4xx\"", "")                                        \
+    X(responses_5xx, "meshcache_responses_total", "code=\"5xx\"", "")                                        \
+    X(client_bytes_in, "meshcache_client_received_bytes_total", "", "Bytes read from clients.")              \
+    X(client_bytes_out, "meshcache_client_sent_bytes_total", "", "Bytes written to clients.")                \
+    X(timeout_header, "meshcache_timeouts_total", "at=\"header\"", "Deadlines that passed, by where.")       \
+    X(timeout_body, "meshcache_timeouts_total", "at=\"body\"", "")                                           \
+    X(timeout_keepalive, "meshcache_timeouts_total", "at=\"keepalive\"", "")                                 \
+    X(timeout_write, "meshcache_timeouts_total", "at=\"write\"", "")                                         \
+    X(timeout_upstream_connect, "meshcache_timeouts_total", "at=\"upstream-connect\"", "")                   \
+    X(timeout_upstream_first_byte, "meshcache_timeouts_total", "at=\"upstream-first-byte\"", "")             \
+    X(timeout_upstream_idle, "meshcache_timeouts_total", "at=\"upstream-idle\"", "")                         \
+    X(timeout_collapse, "meshcache_timeouts_total", "at=\"collapse\"", "")                                   \
+    X(upstream_requests, "meshcache_upstream_requests_total", "", "Requests sent to the upstream.")          \
+    X(upstream_connects, "meshcache_upstream_connects_total", "", "Connections opened to the upstream.")     \
+    X(upstream_retries, "meshcache_upstream_retries_total", "",                                              \
+      "Requests sent again because a pooled connection had died (RFC 9110, 9.2.2).")                         \
+    X(upstream_errors, "meshcache_upstream_errors_total", "", "Exchanges that the upstream failed.")         \
+    X(fetches_behind, "meshcache_background_fetches_total", "",                                              \
+      "Fetches behind an answer: of stale responses to validate, and of wholes of which a part was asked.")  \
+    X(fetches_behind_skipped, "meshcache_background_fetches_skipped_total", "",                              \
+      "Fetches behind an answer that were not begun, because half of --upstream-connections served such.")   \
+    X(stored, "meshcache_stored_total", "", "Responses that were put into the local store.")                 \
+    X(store_refused_older, "meshcache_store_refused_total", "reason=\"older\"",                              \
+      "Responses that the local store did not take, by reason.")                                             \
+    X(store_refused_large, "meshcache_store_refused_total", "reason=\"too-large\"", "")                      \
+    X(store_refused_invalidated, "meshcache_store_refused_total", "reason=\"invalidated\"", "")              \
+    X(removed_evicted, "meshcache_removed_total", "why=\"evicted\"",                                         \
+      "Stored responses that left the local store, by why.")                                                 \
+    X(removed_invalidated, "meshcache_removed_total", "why=\"invalidated\"", "")                             \
+    X(removed_purged, "meshcache_removed_total", "why=\"purged\"", "")                                       \
+    X(removed_replaced, "meshcache_removed_total", "why=\"replaced\"", "")                                   \
+    X(removed_expired, "meshcache_removed_total", "why=\"expired\"", "")                                     \
+    X(redis_lookups, "meshcache_redis_lookups_total", "", "Look-ups in Redis on a local miss.")              \
+    X(redis_lookup_hits, "meshcache_redis_lookup_hits_total", "", "Look-ups that found a usable record.")    \
+    X(redis_lookup_timeouts, "meshcache_redis_lookup_timeouts_total", "",                                    \
+      "Look-ups that passed --redis-timeout.")                                                               \
+    X(redis_lookups_skipped, "meshcache_redis_lookups_skipped_total", "",                                    \
+      "Look-ups not made, because Redis was unwell or the log was not followed.")                            \
+    X(redis_records_bad, "meshcache_redis_records_bad_total", "",                                            \
+      "Records read from Redis that did not decode; each counts as a miss.")                                 \
+    X(redis_puts, "meshcache_redis_puts_total", "", "Records that Redis took.")                              \
+    X(redis_puts_refused, "meshcache_redis_puts_refused_total", "",                                          \
+      "Records that Redis refused because it held a newer version.")                                         \
+    X(redis_puts_coalesced, "meshcache_redis_puts_coalesced_total", "",                                      \
+      "Queued records replaced by a newer version of the same key before they were sent.")                   \
+    X(redis_puts_dropped, "meshcache_redis_puts_dropped_total", "",                                          \
+      "Queued records dropped because --queue-memory was full.")                                             \
+    X(redis_batches, "meshcache_redis_batches_total", "", "Batches acknowledged by Redis.")                  \
+    X(redis_errors, "meshcache_redis_errors_total", "", "Error replies and time-outs from Redis.")           \
+    X(redis_connects, "meshcache_redis_connects_total", "", "Connections made to Redis.")                    \
+    X(redis_invalidations, "meshcache_redis_invalidations_total", "", "Floors that Redis acknowledged.")     \
+    X(log_events, "meshcache_log_events_total", "", "Change-log events of other replicas.")                  \
+    X(log_gaps, "meshcache_log_gaps_total", "", "Times the change log had been trimmed past our position.")  \
+    X(reconciliations, "meshcache_reconciliations_total", "", "Reconciliations with Redis that completed.")  \
+    X(reconcile_dropped, "meshcache_reconcile_dropped_total", "",                                            \
+      "Local copies dropped by reconciliation because Redis held a newer version.")                          \
+    X(reconcile_put, "meshcache_reconcile_put_total", "",                                                    \
+      "Records put again by reconciliation because Redis had lost them.")                                    \
+    X(versions_refused, "meshcache_versions_refused_total", "",                                              \
       "Records and events refused because their version lay more than a minute in the future.")
 
 enum class counter : std::uint16_t {

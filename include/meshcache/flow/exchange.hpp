@@ -5,7 +5,9 @@
 //   begin -> answer | refuse | relay | fetch | ask_remote | wait
 //   ask_remote -> on_remote -> answer | ask_remote (a variant) | fetch
 //   wait -> on_fill -> wait | follow | answer | fetch | fail
-//   fetch -> on_response -> relay_response | share | on_failure -> answer (stale) | fail
+//   fetch -> on_response -> relay_response | share | update | answer | fetch (without conditions)
+//         -> on_failure -> answer (stale) | fail
+//   begin_behind -> fetch | answer (there is nothing to do)
 //
 // Used by one thread; a session keeps one and begins it anew for every request.
 #include <meshcache/flow/cache_status.hpp>
@@ -13,10 +15,12 @@
 #include <meshcache/http/cache_key.hpp>
 #include <meshcache/http/framing.hpp>
 #include <meshcache/http/storability.hpp>
+#include <meshcache/http/validation.hpp>
 #include <meshcache/store/cache.hpp>
 #include <meshcache/store/collapse.hpp>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace meshcache::flow {
@@ -24,6 +28,7 @@ namespace meshcache::flow {
 /// What the operator chose, for all requests.
 struct exchange_settings {
     http::cache_policy cache;
+    http::head_limits head_limits; ///< bounds of a stored head that validation updates
     std::size_t max_object = 1u << 20;
     bool reject_hits = false; ///< --on-hit reject
     int reject_status = 403;
@@ -43,6 +48,7 @@ enum class action : std::uint8_t {
     fetch,          ///< ask the upstream as the fetcher of key(), then on_response() or on_failure()
     relay_response, ///< pass this answer to the client alone
     share,          ///< the answer is stored: feed it to fill(), and the client from there
+    update,         ///< the stored response is valid: end fill() with stream_head() and basis()'s content
     fail,           ///< answer 502 or 504 with error(); over
 };
 
@@ -62,11 +68,21 @@ class exchange {
                  const http::body_framing& framing, wall_time now, steady_time steady,
                  const std::shared_ptr<store::fill_waiter>& waker);
 
+    /// The same for a fetch behind an answer: to validate a stale response, or to have the whole of one of
+    /// which a client took a part. Nobody waits for its end, and the request's own conditions, ranges and
+    /// directives do not count.
+    action begin_behind(const http::request_head& head, const http::request_uri& uri, wall_time now,
+                        steady_time steady);
+
     /// Redis's answer, or null; `begun` is the hybrid clock's version when it was asked.
     action on_remote(store::response_ptr response, const store::version& begun, wall_time now);
 
     /// News of the fill that is waited for; `timed_out` when the collapse time-out passed first.
     action on_fill(wall_time now, bool timed_out);
+
+    /// What the request that fetches is to ask: the stored response's validators, what the client asked, or
+    /// neither. The views live until the next call, or until the exchange is over.
+    const http::upstream_conditions& conditions(wall_time now);
 
     /// The head of the upstream's final answer. `version` was taken when the request was sent.
     action on_response(const http::response_head& response, const http::body_framing& framing,
@@ -96,29 +112,60 @@ class exchange {
     const cache_outcome& outcome() const noexcept { return outcome_; }
     bool is_head() const noexcept { return is_head_; }
 
-    /// The URI that a successful unsafe request invalidates (RFC 9111, section 4.4): the key, or empty.
+    /// The stored response that is being validated, or may answer if the upstream fails; or null.
+    const store::response_ptr& basis() const noexcept { return basis_; }
+    /// Whether stream_head() and basis() make a new stored response: after `update`, and beside the answer
+    /// to HEAD, which its client gets as it is.
+    bool updates() const noexcept { return updates_; }
+    /// Whether the client's answer leaves something to fetch behind it: see begin_behind().
+    bool wants_fetch_behind() const noexcept { return fetch_behind_; }
+
+    /// Whether a successful unsafe request invalidates what is stored for its URI (RFC 9111, section 4.4).
     bool invalidates(int upstream_status) const noexcept;
+    /// Whether the answer shows that what is stored at primary_key() and is older than it is out of date, and
+    /// does not take its place.
+    bool outdates_stored() const noexcept { return outdates_stored_; }
+    /// Replaces `out` by the primary key that a GET of another path of the same host would have had.
+    void key_of_path(std::string_view path_query, std::string& out) const;
 
     /// Ends the exchange: a fill that this request was to feed and did not is released, so that nobody waits
     /// in vain. Called by begin() and the destructor too.
     void reset() noexcept;
 
   private:
+    void adopt(const http::request_head& head, const http::request_uri& uri, steady_time steady);
     /// The stored response at key_, through the note at the primary key if its responses vary.
     store::response_ptr look_up(bool count_use);
     bool go_to_variant(const store::stored_response& note);
     action found(store::response_ptr response, wall_time now, bool from_redis);
     action miss(wall_time now);
     action fetch_alone();
+    action fetch_part();
     action from_fill(const store::fill_view& view, wall_time now);
     bool is_fresh(const store::stored_response& response, wall_time now) const noexcept;
     bool is_ours(const store::streamed_head& head);
     bool is_ours(const store::stored_response& response);
     /// Whether the note by which we came to the variant's key is still valid.
     bool note_stands() const;
+    struct updated;
+    /// Makes stream_head(), and a fill for it if there is none.
+    void start_head(const store::response_meta& meta, std::string names, std::string text,
+                    std::optional<std::uint64_t> content_length);
+    http::update_settings update_settings(wall_time now) const noexcept;
+    action on_not_modified(const http::response_head& response, const store::version& version,
+                           wall_time request_time, wall_time now, steady_time steady);
+    void on_head_answer(const http::response_head& response, const store::version& version,
+                        wall_time request_time, wall_time now);
+    /// Whether conditions were sent that a 304 can be the answer to.
+    bool asked_for_304() const noexcept;
+    bool wants_whole_of(const http::response_head& part, wall_time request_time, wall_time now) const;
+    bool may_serve_stale(error_code error, wall_time now) const noexcept;
+    void answer_stale(wall_time now);
     /// Takes the stale response in the place of an answer with that status (RFC 5861, section 4).
     bool stale_for(int status, wall_time now);
     void let_go(error_code error) noexcept;
+    /// Nobody else is to have this answer, nor to wait for the next ones.
+    void keep_to_ourselves(steady_time steady) noexcept;
     /// Waiters go their own ways.
     void release_fill() noexcept;
     bool is_outdated(const store::fill& f) const;
@@ -141,13 +188,21 @@ class exchange {
     store::fill_reader reader_;
     std::shared_ptr<const store::streamed_head> stream_head_;
     store::response_ptr response_;
-    store::response_ptr stale_; ///< may answer if the upstream fails
+    store::response_ptr basis_;
+    std::unique_ptr<http::response_head> basis_head_; ///< of basis_, once conditions() has read it
+    http::upstream_conditions asked_;                 ///< what conditions() said last
     cache_outcome outcome_;
     error_code error_;
     int status_ = 0;
     bool is_head_ = false;
     bool unsafe_ = false;
     bool at_variant_ = false;
+    bool behind_ = false;         ///< begun by begin_behind()
+    bool validates_ = true;       ///< basis_ has not been found out of date
+    bool as_client_asks_ = false; ///< the client's own conditions and ranges go upstream
+    bool updates_ = false;
+    bool fetch_behind_ = false;
+    bool outdates_stored_ = false;
     steady_time steady_;   ///< when the request began
     store::version epoch_; ///< variants older than this are invalid; see store/vary.hpp
 };

@@ -58,6 +58,7 @@ struct shared_state {
     std::shared_ptr<spdlog::logger> log;
     std::shared_ptr<spdlog::logger> access; ///< for access lines alone
     std::atomic<std::size_t>& connections;  ///< open client connections
+    std::uint64_t (*random)();              ///< numbers that nobody can foresee; any thread
 };
 
 } // namespace meshcache::net

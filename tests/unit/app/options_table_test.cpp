@@ -112,6 +112,7 @@ std::map<std::string, values> all_values() {
         {"heuristic-max", durations("0s", "8760h", "", "8761h")},
         {"stale-while-revalidate", durations("0s", "8760h", "", "8761h")},
         {"stale-if-error", durations("0s", "8760h", "", "8761h")},
+        {"stale-if-disconnected", durations("0s", "8760h", "", "8761h")},
         {"store-set-cookie", toggles},
         {"collapse-timeout", durations("1ms", "10m", "0s", "601s")},
         {"max-clock-skew", durations("0s", "1m", "", "61s")},

@@ -43,7 +43,7 @@ const row rows[] = {
     {"h",   forward::none,      0,   42,      "", "; hit; ttl=42",                      counter::requests_hit},
     {"h",   forward::none,      0,   nullopt, "", "; hit",                              counter::requests_hit},
     {"h",   forward::none,      0,   0,       "", "; hit; ttl=0",                       counter::requests_hit},
-    {"h",   forward::none,      0,   -7,      "", "; hit; ttl=-7",                      counter::requests_hit},
+    {"h",   forward::none,      0,   -7,      "", "; hit; ttl=-7",                      counter::requests_hit_stale},
     {"hr",  forward::none,      0,   42,      "", "; hit; ttl=42; detail=redis",        counter::requests_hit_redis},
     {"hx",  forward::none,      0,   42,      "", "; hit; ttl=42; detail=rejected",     counter::requests_rejected},
     {"hrx", forward::none,      0,   42,      "", "; hit; ttl=42; detail=rejected",     counter::requests_rejected},

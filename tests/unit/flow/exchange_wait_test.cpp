@@ -136,7 +136,7 @@ TEST_CASE("a request whose own words keep the answer from being stored leads nob
         CHECK(alone.begin() == action::fetch);
         CHECK(fetcher.begin() == action::fetch);
         CHECK(waiter.begin() == action::wait);
-        CHECK(alone.answered("200 OK", "Cache-Control: max-age=60\r\n") == action::relay_response);
+        CHECK(alone.answered("404 Not Found", "Cache-Control: max-age=60\r\n") == action::relay_response);
         // Nothing is remembered that would keep others from waiting for one another.
         CHECK(visitor(w, "GET /x").begin() == action::wait);
         CHECK(follower.begin() == action::wait);

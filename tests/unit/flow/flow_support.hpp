@@ -40,6 +40,8 @@ inline std::string_view name_of(action a) noexcept {
         return "relay_response";
     case action::share:
         return "share";
+    case action::update:
+        return "update";
     case action::fail:
         return "fail";
     }
@@ -68,7 +70,7 @@ struct world {
 
     store::cache cache{{.bytes = 4u << 20, .max_object = 64u << 10, .shards = 1, .seed = 7}};
     store::collapse collapse{64u << 10};
-    exchange_settings settings{.cache = {}, .max_object = 64u << 10};
+    exchange_settings settings{.cache = {}, .head_limits = {}, .max_object = 64u << 10};
     metrics_slab counters;
     store::hybrid_clock clock{us};
     wall_time now{seconds{1'700'000'000}};
@@ -101,12 +103,13 @@ struct visitor {
     visitor(const visitor&) = delete;
     visitor& operator=(const visitor&) = delete;
 
-    action begin() { return x.begin(head, uri, framing, w.now, w.steady, waker); }
-    action look() { return x.on_fill(w.now, false); }
-    action time_out() { return x.on_fill(w.now, true); }
+    action begin() { return last = x.begin(head, uri, framing, w.now, w.steady, waker); }
+    action begin_behind() { return last = x.begin_behind(head, uri, w.now, w.steady); }
+    action look() { return last = x.on_fill(w.now, false); }
+    action time_out() { return last = x.on_fill(w.now, true); }
     /// Redis's answer to a look-up that began at `begun`.
     action remote(store::response_ptr r, const store::version& begun) {
-        return x.on_remote(std::move(r), begun, w.now);
+        return last = x.on_remote(std::move(r), begun, w.now);
     }
     action remote(store::response_ptr r) { return remote(std::move(r), w.next()); }
     action fails(error_code error) { return x.on_failure(error, w.now); }
@@ -120,7 +123,14 @@ struct visitor {
         if (http::parse_response_head(bytes, {}, response).state != http::parse_state::complete ||
             http::response_framing(response, head.verb, body) != http::framing_error::none)
             throw std::invalid_argument("not a response: " + bytes);
-        return x.on_response(response, body, version, w.now, w.now, w.steady);
+        if (last == action::fetch) {
+            // As the session does before it writes the request.
+            const auto& asked = x.conditions(w.now);
+            if_none_match = asked.if_none_match;
+            if_modified_since = asked.if_modified_since;
+            drops_conditions = asked.drop_conditionals;
+        }
+        return last = x.on_response(response, body, version, w.now, w.now, w.steady);
     }
     action answered(std::string_view status, std::string_view lines) {
         return answered(status, lines, w.next());
@@ -132,6 +142,8 @@ struct visitor {
         const auto f = x.take_fill();
         return finish_fill(*f, *x.stream_head(), std::span(&content, 1), w.cache, w.collapse, w.counters);
     }
+    /// After `update`.
+    filled finish_update() { return finish(x.basis()->content()); }
     /// The whole way of a miss, from begin() to the store.
     filled fetch(std::string_view lines, std::string_view content) {
         const auto first = begin();
@@ -160,6 +172,9 @@ struct visitor {
     std::string host;
     std::shared_ptr<counting_waker> waker_of_ours = std::make_shared<counting_waker>();
     std::shared_ptr<store::fill_waiter> waker = waker_of_ours;
+    action last = action::fail;
+    std::string if_none_match, if_modified_since; ///< what the last request to the upstream asked
+    bool drops_conditions = false;
     exchange x;
 };
 

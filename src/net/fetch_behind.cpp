@@ -1,0 +1,158 @@
+#include "fetch_behind.hpp"
+#include "fill_pump.hpp"
+#include "upstream_head.hpp"
+
+#include <meshcache/flow/exchange.hpp>
+#include <meshcache/http/forwarding.hpp>
+
+#include <algorithm>
+#include <vector>
+
+namespace meshcache::net {
+namespace {
+
+/// One such fetch: the request, what decides, and what is sent. Lives in its coroutine.
+struct errand {
+    loop_context& loop;
+    std::string text; ///< the request's head as it came; the views of `head` and `uri` point into it
+    std::string client, local_port;
+    std::string host_buffer;
+    http::request_head head;
+    http::request_uri uri;
+    flow::exchange exchange;
+    std::string upstream_text;
+
+    errand(loop_context& l, std::string_view request, std::string client_address, std::string port)
+        : loop(l), text(request), client(std::move(client_address)), local_port(std::move(port)),
+          exchange(l.cfg.exchange, l.shared.cache, l.shared.collapse, &l.shared.fill_budget) {}
+
+    /// Whether the head, which has been read before, was read again.
+    bool read() {
+        if (http::parse_request_head(text, loop.cfg.head_limits, head).state != http::parse_state::complete ||
+            http::split_uri(head, host_buffer, uri) != http::uri_error::none) {
+            return false;
+        }
+        head.verb = http::method::get;
+        head.method_text = "GET";
+        return true;
+    }
+};
+
+/// What was sent, and when.
+struct sent {
+    upstream_lease lease;
+    store::version version;
+    wall_time request_time;
+};
+
+task<error_code> read_final_head(loop_context& loop, upstream_connection& upstream) {
+    for (int informational = 0;; ++informational) {
+        upstream.io.read_deadline().arm(loop.cfg.upstream_response_timeout);
+        const auto ec = co_await read_one_head(loop, upstream);
+        upstream.io.read_deadline().clear();
+        if (ec) co_return ec;
+        if (is_final(upstream.head.status)) co_return error_code{};
+        if (informational == most_informational) co_return errc::upstream_malformed;
+        upstream.in.consume(upstream.head.size);
+    }
+}
+
+/// Sends the request and reads the head of its answer; once more on a new connection if a pooled one was
+/// dead.
+task<error_code> ask(errand& e, sent& out) {
+    auto& loop = e.loop;
+    for (bool again = false;; again = true) {
+        error_code ec;
+        out.lease = co_await loop.pool.acquire(again, ec);
+        if (ec) co_return ec;
+        out.request_time = loop.shared.clock.wall();
+        out.version = loop.shared.versions.next(out.request_time);
+        if (const auto& f = e.exchange.fill()) f->set_asked(out.version);
+        loop.counters.add(counter::upstream_requests);
+        ec = co_await out.lease->io.write(std::string_view(e.upstream_text), loop.cfg.upstream_idle_timeout);
+        if (!ec) ec = co_await read_final_head(loop, *out.lease);
+        if (!ec) co_return ec;
+        const bool silent_death = out.lease->reused && out.lease->in.empty() && ec == errc::upstream_reset;
+        out.lease.discard();
+        if (!silent_death || again) co_return ec;
+        loop.counters.add(counter::upstream_retries);
+    }
+}
+
+flow::action failed(errand& e, error_code ec) {
+    e.loop.counters.add(counter::upstream_errors);
+    if (ec == errc::upstream_silent) e.loop.counters.add(counter::timeout_upstream_first_byte);
+    if (ec.category() != meshcache_category()) ec = errc::upstream_reset;
+    return e.exchange.on_failure(ec, e.loop.shared.clock.wall());
+}
+
+/// Hands the content to the fill.
+void share(errand& e, upstream_lease lease, const http::body_framing& framing) {
+    auto& loop = e.loop;
+    const bool reusable = http::keeps_alive(lease->head.minor, lease->head.fields) &&
+                          framing.kind != http::body_kind::until_close;
+    lease->in.consume(lease->head.size);
+    auto f = e.exchange.take_fill();
+    store::fetcher_guard guard(loop.shared.collapse, f);
+    const auto head = e.exchange.stream_head();
+    std::vector<std::string_view> pieces;
+    if (end_fill_at_once(loop, lease, framing, reusable, *f, *head, pieces)) return;
+    loop.spawn_behind(pump_fill(loop, std::move(lease), framing, reusable, std::move(guard), head));
+}
+
+task<flow::action> fetch(errand& e) {
+    auto& loop = e.loop;
+    e.upstream_text.clear();
+    http::write_upstream_head(
+        e.head, e.uri, {},
+        {.address = e.client, .local_port = e.local_port, .trust_forwarded = loop.cfg.trust_forwarded}, false,
+        e.exchange.conditions(loop.shared.clock.wall()), e.upstream_text);
+    sent s;
+    if (const auto ec = co_await ask(e, s)) co_return failed(e, ec);
+
+    const auto& head = s.lease->head;
+    http::body_framing framing;
+    if (http::response_framing(head, http::method::get, framing) != http::framing_error::none ||
+        head.status == 101) {
+        co_return failed(e, errc::upstream_malformed);
+    }
+    const auto next = e.exchange.on_response(head, framing, s.version, s.request_time,
+                                             loop.shared.clock.wall(), loop.sweep.now());
+    if (e.exchange.outdates_stored()) invalidate(loop, e.exchange.primary_key(), s.version);
+    if (next == flow::action::share) {
+        share(e, std::move(s.lease), framing);
+    } else if (framing.kind == http::body_kind::none) {
+        give_back_after_head(s.lease);
+    }
+    if (next == flow::action::update) (void)end_update(loop, e.exchange);
+    co_return next;
+}
+
+task<void> run(loop_context& loop, std::string request, std::string client, std::string local_port) {
+    errand e(loop, request, std::move(client), std::move(local_port));
+    ++loop.fetches_behind;
+    const struct count {
+        std::size_t& n;
+        ~count() { --n; }
+    } one_less{loop.fetches_behind};
+
+    if (!e.read()) co_return;
+    auto next = e.exchange.begin_behind(e.head, e.uri, loop.shared.clock.wall(), loop.sweep.now());
+    if (next != flow::action::fetch) co_return;
+    loop.counters.add(counter::fetches_behind);
+    // A second time only without conditions, when a 304 was about something else.
+    while (next == flow::action::fetch) next = co_await fetch(e);
+}
+
+} // namespace
+
+void fetch_behind(loop_context& loop, std::string_view head, std::string client, std::string local_port) {
+    const std::size_t most = std::max<std::size_t>(1, loop.cfg.upstream_connections / 2);
+    if (loop.draining || loop.fetches_behind >= most) {
+        loop.counters.add(counter::fetches_behind_skipped);
+        return;
+    }
+    loop.spawn_behind(run(loop, std::string(head), std::move(client), std::move(local_port)));
+}
+
+} // namespace meshcache::net
