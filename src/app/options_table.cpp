@@ -285,6 +285,9 @@ std::vector<setting> build() {
     t.push_back(duration({"collapse-timeout", g::cache, "TIME",
                           "longest wait for another request that already fetches the same thing"},
                          &c::collapse_timeout, ms(1), minutes(10)));
+    t.push_back(duration({"max-unsynced", g::cache, "TIME",
+                          "serve unvalidated while cut off from the other replicas; 0s for ever"},
+                         &c::max_unsynced, ms(0), hours(8760)));
     t.push_back(
         duration({"max-clock-skew", g::cache, "TIME", "how far the clocks of two replicas may differ"},
                  &c::max_clock_skew, ms(0), minutes(1)));

@@ -59,6 +59,7 @@ net::settings proxy_settings(const configuration& cfg) {
     s.upstream_keepalive = cfg.upstream_keepalive;
     s.upstream_resolve_interval = cfg.upstream_resolve_interval;
     s.upstream_connections = cfg.upstream_connections;
+    s.max_unsynced = cfg.max_unsynced;
     s.trust_forwarded = cfg.trust_forwarded;
     s.access = cfg.access_log == access_log_mode::all      ? net::access_log::all
                : cfg.access_log == access_log_mode::misses ? net::access_log::misses

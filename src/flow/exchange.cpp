@@ -39,7 +39,7 @@ void exchange::reset() noexcept {
     status_ = 0;
     is_head_ = unsafe_ = false;
     at_variant_ = behind_ = as_client_asks_ = updates_ = fetch_behind_ = outdates_stored_ = false;
-    validates_ = true;
+    validates_ = in_sync_ = true;
     epoch_ = {};
     head_ = nullptr;
     uri_ = nullptr;
@@ -70,8 +70,9 @@ void exchange::key_of_path(std::string_view path_query, std::string& out) const 
 
 action exchange::begin(const http::request_head& head, const http::request_uri& uri,
                        const http::body_framing& framing, wall_time now, steady_time steady,
-                       const std::shared_ptr<store::fill_waiter>& waker) {
+                       const std::shared_ptr<store::fill_waiter>& waker, bool in_sync) {
     adopt(head, uri, steady);
+    in_sync_ = in_sync;
     waker_ = &waker;
     is_head_ = head.verb == http::method::head;
     unsafe_ = !http::is_safe(head.verb);
@@ -140,7 +141,13 @@ bool exchange::go_to_variant(const store::stored_response& note) {
 
 action exchange::found(store::response_ptr response, wall_time now, bool from_redis) {
     const auto& life = response->meta().life;
-    switch (http::decide_reuse(life, directives_, now)) {
+    auto use = http::decide_reuse(life, directives_, now);
+    // Redis was asked just now.
+    if (!in_sync_ && !from_redis && use != http::reuse::request_refuses) {
+        use = http::reuse::stale;
+        outcome_.detail = "unsynced";
+    }
+    switch (use) {
     case http::reuse::fresh:
         outcome_.hit = true;
         outcome_.fwd = forward::none;
@@ -204,7 +211,7 @@ action exchange::miss(wall_time now) {
     }
     fill_ = std::move(joined.f);
     // The fill before ours may have ended between our look-up and our joining.
-    if (auto response = look_up(false); response && is_fresh(*response, now)) {
+    if (auto response = look_up(false); response && in_sync_ && is_fresh(*response, now)) {
         auto f = take_fill();
         collapse_.leave(*f);
         f->complete(response);

@@ -29,6 +29,12 @@ struct loop_context {
     /// The same for work that no client waits for by itself: a drain does not wait for it.
     void spawn_behind(task<void> work);
 
+    /// Whether the local store may be trusted: see settings::max_unsynced.
+    bool in_sync() const noexcept {
+        if (shared.link == nullptr || cfg.max_unsynced == milliseconds::zero()) return true;
+        return sweep.now() - shared.link->in_sync_at(sweep.now()) <= cfg.max_unsynced;
+    }
+
     executor ex;
     const settings& cfg;
     shared_state& shared;

@@ -86,7 +86,7 @@ task<void> session::run() {
                 exchange_.reset();
                 if (!co_await flush()) co_return;
                 next = exchange_.begin(head_, uri_, framing_, loop_.shared.clock.wall(), loop_.sweep.now(),
-                                       waker_);
+                                       waker_, loop_.in_sync());
             }
             co_await perform(next);
             busy_ = false;
@@ -145,7 +145,8 @@ session::step session::serve_buffered(flow::action& next) {
         began_ = {};
         if (loop_.access.wants(true)) began_ = std::chrono::steady_clock::now();
 
-        next = exchange_.begin(head_, uri_, framing_, loop_.shared.clock.wall(), loop_.sweep.now(), waker_);
+        next = exchange_.begin(head_, uri_, framing_, loop_.shared.clock.wall(), loop_.sweep.now(), waker_,
+                               loop_.in_sync());
         if (next != flow::action::answer || framing_.kind != http::body_kind::none) {
             if (began_ == std::chrono::steady_clock::time_point{}) began_ = std::chrono::steady_clock::now();
             return step::work;

@@ -55,6 +55,7 @@ bool link::lookup(std::string_view key, lookup_handler handler) {
 }
 std::size_t link::drain(steady_time deadline) { return impl_->drain(deadline); }
 link_stats link::stats() const { return impl_->stats(); }
+steady_time link::in_sync_at(steady_time now) const noexcept { return impl_->in_sync_at(now); }
 
 // ---- any thread
 
@@ -66,7 +67,9 @@ link::impl::impl(link_settings settings, store::cache& local, store::hybrid_cloc
       breaker_(breaker_threshold, backoff(first_backoff, settings_.backoff_max, jitter())),
       fsm_(!settings_.password.empty() || settings_.database != 0,
            backoff(first_backoff, settings_.backoff_max, jitter())),
-      write_backoff_(first_backoff, settings_.backoff_max, jitter()), last_synced_(clock.wall()) {}
+      write_backoff_(first_backoff, settings_.backoff_max, jitter()), last_synced_(clock.wall()) {
+    in_sync_at_.store(clock.steady().time_since_epoch().count());
+}
 
 link::impl::~impl() {
     if (thread_.joinable()) {
@@ -88,6 +91,12 @@ void link::impl::put(store::response_ptr response) {
         // It was under way while everything was made invalid; the local store has no floor for everything.
         local_.raise_floor({kept->key(), kept->hash()}, *outcome.floor_of_all);
     }
+}
+
+steady_time link::impl::in_sync_at(steady_time now) const noexcept {
+    const link_state s = state_.load(std::memory_order_acquire);
+    if (s == link_state::ready || s == link_state::draining) return now;
+    return steady_time(steady_time::duration(in_sync_at_.load(std::memory_order_acquire)));
 }
 
 void link::impl::invalidate(std::string_view key, const store::version& floor) {

@@ -75,6 +75,7 @@ class link::impl {
     bool lookup(std::string_view key, lookup_handler handler);
     std::size_t drain(steady_time deadline);
     link_stats stats() const;
+    steady_time in_sync_at(steady_time now) const noexcept;
 
   private:
     struct lookup_request {
@@ -187,7 +188,8 @@ class link::impl {
     shared_write_queue queue_; ///< its own mutex
     std::atomic<link_state> state_{link_state::connecting};
     std::atomic<bool> following_{false};
-    std::atomic<std::uint64_t> skipped_{0}; ///< look-ups, until they reach the slab
+    std::atomic<steady_time::rep> in_sync_at_{0}; ///< of the last news from the log while all was well
+    std::atomic<std::uint64_t> skipped_{0};       ///< look-ups, until they reach the slab
 
     mutable std::mutex gate_mutex_; ///< look-ups on their way in
     bool gate_open_ = false;

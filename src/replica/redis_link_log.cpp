@@ -158,6 +158,7 @@ void link::impl::on_log_reply(const reply_view& reply, bool blocked) {
     // [[name, [[id, [field, value, ...]], ...]]], or nil
     const wall_time now = clock_.wall();
     last_synced_ = now;
+    if (state_.load() == link_state::ready) in_sync_at_.store(clock_.steady().time_since_epoch().count());
     std::size_t entries = 0, skipped = 0;
     std::vector<std::string_view> fields;
     if (reply.size() > 0 && reply[0].size() > 1) {

@@ -569,3 +569,31 @@ TEST_CASE("many replicas fill and change one key set at random, and agree when i
     INFO(differing);
     CHECK(differing.empty());
 }
+
+TEST_CASE("a replica that is cut off for longer than --max-unsynced validates what it holds") {
+    redis_server redis;
+    scripted_upstream upstream([](turn& t) {
+        if (t.asked().field("if-none-match") == "\"x\"") {
+            t.send("HTTP/1.1 304 Not Modified\r\nCache-Control: max-age=600\r\n\r\n");
+        } else {
+            t.respond(200, "Cache-Control: max-age=600\r\nETag: \"x\"\r\n", "x");
+        }
+    });
+    proxy p(upstream, with_redis(redis, {"--max-unsynced", "100ms"}));
+    proxy for_ever(upstream, with_redis(redis, {"--max-unsynced", "0s"}));
+    REQUIRE(p.wait_for_redis("ready"));
+    REQUIRE(for_ever.wait_for_redis("ready"));
+    p.get("/");
+    for_ever.get("/");
+    CHECK(p.get("/").cached().hit());
+    redis.kill();
+    CHECK(eventually([&] {
+        const response r = p.get("/");
+        return r.cached().detail() == "unsynced" && r.cached().parameter("fwd-status") == "304" &&
+               r.body == "x";
+    }));
+    CHECK(for_ever.get("/").cached().hit());
+    redis.start();
+    REQUIRE(p.wait_for_redis("ready"));
+    CHECK(eventually([&] { return p.get("/").cached().hit(); }));
+}

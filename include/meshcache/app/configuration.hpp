@@ -53,6 +53,7 @@ struct configuration {
     milliseconds stale_if_disconnected{60'000}; ///< where the response does not forbid it (RFC 9111, 4.2.4)
     bool store_set_cookie = false;              ///< responses with Set-Cookie may be stored
     milliseconds collapse_timeout{5'000};       ///< how long a collapsed request waits for its fetcher
+    milliseconds max_unsynced{30'000};          ///< cut off from the change log; 0: for ever
     milliseconds max_clock_skew{250};           ///< between replicas' clocks, as purges allow for it
 
     // Redis

@@ -63,10 +63,11 @@ class exchange {
 
     /// A request whose framing and URI were found sound. `head`, `uri` and `waker` stay valid until the
     /// exchange is over. The waker is used if the request has to wait for another's fill; it is called
-    /// from any thread.
+    /// from any thread. Unless `in_sync`, the local store may have missed what other replicas changed for so
+    /// long that even what is fresh has to be validated.
     action begin(const http::request_head& head, const http::request_uri& uri,
                  const http::body_framing& framing, wall_time now, steady_time steady,
-                 const std::shared_ptr<store::fill_waiter>& waker);
+                 const std::shared_ptr<store::fill_waiter>& waker, bool in_sync = true);
 
     /// The same for a fetch behind an answer: to validate a stale response, or to have the whole of one of
     /// which a client took a part. Nobody waits for its end, and the request's own conditions, ranges and
@@ -197,6 +198,7 @@ class exchange {
     bool is_head_ = false;
     bool unsafe_ = false;
     bool at_variant_ = false;
+    bool in_sync_ = true;
     bool behind_ = false;         ///< begun by begin_behind()
     bool validates_ = true;       ///< basis_ has not been found out of date
     bool as_client_asks_ = false; ///< the client's own conditions and ranges go upstream

@@ -34,6 +34,8 @@ struct settings {
     milliseconds write_timeout{60'000};     ///< for a client to take a piece of the answer
     milliseconds tunnel_timeout{3'600'000}; ///< for an upgraded connection on which nothing moves
     milliseconds collapse_timeout{5'000};   ///< for a head from another request's fetch
+    milliseconds max_unsynced{
+        30'000}; ///< cut off from the change log, before the store is trusted no more; 0: for ever
     milliseconds upstream_connect_timeout{2'000};
     milliseconds upstream_response_timeout{60'000}; ///< from the request's end to the answer's head
     milliseconds upstream_idle_timeout{60'000};     ///< between two pieces of the answer's body

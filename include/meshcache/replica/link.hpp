@@ -99,6 +99,11 @@ class link {
 
     link_stats stats() const;
 
+    /// The last moment, up to `now`, at which the local store is known to agree with the change log; before
+    /// the first time, the link's start. A connection that hangs is noticed only by a command's deadline, so
+    /// this may be some seconds too late. Any thread, at the cost of one load.
+    steady_time in_sync_at(steady_time now) const noexcept;
+
   private:
     class impl;
     std::unique_ptr<impl> impl_;

@@ -115,6 +115,7 @@ std::map<std::string, values> all_values() {
         {"stale-if-disconnected", durations("0s", "8760h", "", "8761h")},
         {"store-set-cookie", toggles},
         {"collapse-timeout", durations("1ms", "10m", "0s", "601s")},
+        {"max-unsynced", durations("0s", "8760h", "", "8761h")},
         {"max-clock-skew", durations("0s", "1m", "", "61s")},
         {"redis-timeout", durations("1ms", "10s", "0s", "11s")},
         {"redis-command-timeout", durations("10ms", "1m", "9ms", "2m")},

@@ -302,6 +302,28 @@ TEST_CASE("the answer to HEAD updates what is stored, or outdates it") {
     }
 }
 
+TEST_CASE("what may have been changed elsewhere is validated although it is fresh") {
+    world w;
+    store_one(w);
+    w.settings.remote = true;
+    visitor v(w, "GET /x"), waiter(w, "GET /x"), cut_off(w, "GET /x");
+    const auto begin = [&](visitor& of) {
+        return of.last = of.x.begin(of.head, of.uri, of.framing, w.now, w.steady, of.waker, false);
+    };
+    REQUIRE(begin(v) == action::ask_remote);
+    REQUIRE(begin(waiter) == action::wait);
+    REQUIRE(v.remote(nullptr) == action::fetch);
+    REQUIRE(v.answered("304 Not Modified", "Cache-Control: max-age=60\r\n") == action::update);
+    CHECK(v.status() == "meshcache; fwd=stale; fwd-status=304; stored; ttl=60; detail=unsynced");
+    CHECK(v.finish_update().response);
+    CHECK(waiter.look() == action::answer);
+
+    REQUIRE(begin(cut_off) == action::ask_remote);
+    REQUIRE(cut_off.remote(nullptr) == action::fetch);
+    CHECK(cut_off.fails(errc::upstream_refused) == action::answer);
+    CHECK(cut_off.content() == "one");
+}
+
 TEST_CASE("keys of other paths of the same host are those that their requests have") {
     world w;
     visitor v(w, "POST /x");
