@@ -255,7 +255,10 @@ void exchange::on_head_answer(const http::response_head& response, const store::
 }
 
 http::update_settings exchange::update_settings(wall_time now) const noexcept {
-    return {.now = now, .limits = settings_.head_limits, .keep_set_cookie = settings_.cache.store_set_cookie};
+    return {.now = now,
+            .limits = settings_.head_limits,
+            .keep_set_cookie = settings_.cache.store_set_cookie,
+            .trust_304 = settings_.cache.trust_not_modified};
 }
 
 /// Whether the part that a client got is reason enough to fetch the whole behind it, so that the next part is

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #define XXH_INLINE_ALL
@@ -70,8 +71,9 @@ void append_part(std::string_view part, std::string& out) {
     out += part;
 }
 
-/// Whether the value is a list of words whose case means nothing.
-bool folds_case(field_id id) noexcept {
+/// Whether the value is a list of words whose case means nothing, and their order as little as applications
+/// keep to the RFC.
+bool is_preference(field_id id) noexcept {
     return id == field_id::accept_encoding || id == field_id::accept_language;
 }
 
@@ -82,7 +84,7 @@ void append_normalised(const field& f, std::string& out) {
         out += f.value;
         return;
     }
-    const bool fold = folds_case(f.id);
+    const bool fold = is_preference(f.id);
     const std::size_t before = out.size();
     out.resize(before + f.value.size());
     char* to = out.data() + before;
@@ -103,6 +105,21 @@ void append_normalised(const field& f, std::string& out) {
         if (quoted && c == '\\' && i + 1 < f.value.size()) *to++ = f.value[++i];
     }
     out.resize(static_cast<std::size_t>(to - out.data()));
+}
+
+/// The members of a normalised list in the order of their bytes.
+void sort_members(std::string& value) {
+    std::vector<std::string_view> members;
+    std::string_view member;
+    for (list_cursor c(value); c.next(member);) members.push_back(member);
+    std::sort(members.begin(), members.end());
+    std::string sorted;
+    sorted.reserve(value.size());
+    for (const std::string_view m : members) {
+        if (!sorted.empty()) sorted += ',';
+        sorted += m;
+    }
+    value = std::move(sorted);
 }
 
 /// Calls `use(name)` for each member of a list of names as parse_vary writes it.
@@ -157,7 +174,8 @@ void build_key(const request_uri& uri, std::string_view method_text, std::string
     append_part(uri.path_query, out);
 }
 
-void append_variant(std::string_view vary_names, const field_list& request_fields, std::string& out) {
+void append_variant(std::string_view vary_names, const field_list& request_fields, std::string& out,
+                    const variant_policy& policy) {
     // The upstream never saw what Connection made us drop, so that the variant is the one without it.
     const connection_options connection(request_fields);
     std::string value;
@@ -173,6 +191,7 @@ void append_variant(std::string_view vary_names, const field_list& request_field
             present = true;
             append_normalised(f, value);
         }
+        if (policy.ignore_order && is_preference(id)) sort_members(value);
         if (present)
             append_part(value, out);
         else

@@ -38,6 +38,17 @@ framing_error read_framing_fields(const field_list& fields, int minor, body_fram
     return framing_error::none;
 }
 
+/// Whether any Transfer-Encoding line has `chunked` in it, whatever is around it.
+bool mentions_chunked(const field_list& fields) noexcept {
+    constexpr std::string_view word = "chunked";
+    for (const field& f : fields) {
+        if (f.id != field_id::transfer_encoding) continue;
+        for (std::size_t at = 0; at + word.size() <= f.value.size(); ++at)
+            if (iequals(f.value.substr(at, word.size()), word)) return true;
+    }
+    return false;
+}
+
 /// `Content_Length` and `Transfer_Encoding`: gateways that put fields into environment variables cannot tell
 /// them from the real ones.
 framing_error find_look_alikes(const field_list& fields) noexcept {
@@ -88,10 +99,13 @@ framing_error request_framing(const request_head& head, body_framing& out) noexc
     return e;
 }
 
-framing_error response_framing(const response_head& head, method request_method, body_framing& out) noexcept {
+framing_error response_framing(const response_head& head, method request_method, body_framing& out,
+                               unknown_coding policy) noexcept {
     body_framing framing;
     const framing_error e = read_framing_fields(head.fields, head.minor, framing);
-    if (e != framing_error::none) return e;
+    const bool as_it_comes = e == framing_error::transfer_encoding_not_chunked &&
+                             policy == unknown_coding::until_close && !mentions_chunked(head.fields);
+    if (e != framing_error::none && !as_it_comes) return e;
     const int status = head.status;
     if (request_method == method::head || status / 100 == 1 || status == 204 || status == 304)
         framing = {};

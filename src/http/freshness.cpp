@@ -6,9 +6,9 @@
 namespace meshcache::http {
 namespace {
 
-/// The statuses that may be stored without explicit freshness (RFC 9110, section 15.1). Left out are 414 and
-/// 501: a single client can provoke them, and poison the cache with them.
-bool is_heuristically_cacheable(int status) noexcept {
+/// The statuses that may be stored without explicit freshness (RFC 9110, section 15.1). 414 and 501 only if
+/// the operator says so: a single client can provoke them, and poison the cache with them.
+bool is_heuristically_cacheable(int status, const cache_policy& policy) noexcept {
     switch (status) {
     case 200:
     case 203:
@@ -21,12 +21,16 @@ bool is_heuristically_cacheable(int status) noexcept {
     case 405:
     case 410:
         return true;
+    case 414:
+    case 501:
+        return policy.heuristic_errors;
     default:
         return false;
     }
 }
 
-/// Errors that a client can provoke by what it sends; `public` does not make up a lifetime for them.
+/// Errors that a client can provoke by what it sends; `public` does not make up a lifetime for them, unless
+/// the operator says so.
 bool is_provoked_error(int status) noexcept {
     switch (status) {
     case 400:
@@ -69,8 +73,8 @@ std::optional<milliseconds> heuristic_lifetime(const response_head& head, const 
                                                wall_time date, wall_time now,
                                                const cache_policy& policy) noexcept {
     if (policy.heuristic_percent <= 0 || head.status < 200 || head.status == 304) return std::nullopt;
-    const bool allowed =
-        is_heuristically_cacheable(head.status) || (cc.is_public && !is_provoked_error(head.status));
+    const bool declared = cc.is_public && (policy.heuristic_errors || !is_provoked_error(head.status));
+    const bool allowed = is_heuristically_cacheable(head.status, policy) || declared;
     if (!allowed || head.fields.has(field_id::set_cookie)) return std::nullopt;
     if (head.fields.count(field_id::last_modified) != 1) return std::nullopt;
     const auto modified = parse_date(head.fields.value(field_id::last_modified), now);

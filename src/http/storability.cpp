@@ -35,7 +35,7 @@ bool is_provoked(int status) noexcept {
 store_refusal check_status(const response_head& response, const response_directives& cc) noexcept {
     const int status = response.status;
     if (status == 101) return store_refusal::upgrade;
-    if (status == 206 || response.fields.has(field_id::content_range)) return store_refusal::partial;
+    if (status == 206) return store_refusal::partial;
     if (status < 200 || status > 599 || status == 304) return store_refusal::status;
     // What fields of the request provoke that are not in the key: others would get it in place of the answer.
     if (is_provoked(status)) return store_refusal::status;
@@ -122,8 +122,11 @@ store_refusal may_store(const request_head& request, const request_directives& r
     if (has_content(request.fields)) return store_refusal::request_body;
     if (wants_upgrade(request.fields)) return store_refusal::upgrade;
     if (request_cc.no_store) return store_refusal::request_no_store;
-    // A 200 is the whole, whatever part was asked for; anything else may be about that part.
-    if (request.fields.has(field_id::range) && response.status != 200) return store_refusal::request_range;
+    // A 200 is the whole, whatever part was asked for; anything else may be about that part, and so may what
+    // some origins send with 200 and Content-Range.
+    if (request.fields.has(field_id::range) &&
+        (response.status != 200 || response.fields.has(field_id::content_range)))
+        return store_refusal::request_range;
 
     store_refusal r = check_status(response, cc);
     if (r != store_refusal::none) return r;

@@ -86,8 +86,7 @@ bool belongs_in_not_modified(const field& f) noexcept {
 
 /// Whether the field's stored value stays, whatever an update says: the stored content was made by it.
 bool content_depends_on(const field& f) noexcept {
-    return f.id == field_id::content_encoding || f.id == field_id::content_type ||
-           describes_message_content(f);
+    return f.id == field_id::content_encoding || describes_message_content(f);
 }
 
 bool is_cookie(const field& f) noexcept {
@@ -112,9 +111,14 @@ bool keeps_vary(const field_list& stored, const field_list& answer) {
     return parse_vary(answer, after) && parse_vary(stored, before) && before == after;
 }
 
+/// What an update leaves as it is.
+struct kept {
+    bool content_type = true, validators = false;
+};
+
 /// The update itself (RFC 9111, section 3.2).
 update_refusal update(const response_head& stored, const response_head& answer,
-                      const update_settings& settings, std::string& out) {
+                      const update_settings& settings, const kept& keep, std::string& out) {
     if (!keeps_vary(stored.fields, answer.fields)) return update_refusal::vary;
 
     // First the answer as it would be stored, by the same function.
@@ -125,10 +129,12 @@ update_refusal update(const response_head& stored, const response_head& answer,
     response_head news;
     if (!read_stored_head(text, news)) return update_refusal::mismatch;
 
-    const bool keep_etag = strengthens(read_validators(stored.fields, settings.now),
-                                       read_validators(answer.fields, settings.now));
+    const bool keep_etag = keep.validators || strengthens(read_validators(stored.fields, settings.now),
+                                                          read_validators(answer.fields, settings.now));
     const auto counts = [&](const field& f) noexcept {
+        if (f.id == field_id::content_type) return !keep.content_type;
         if (content_depends_on(f)) return false;
+        if (keep.validators && f.id == field_id::last_modified) return false;
         if (is_cookie(f)) return settings.keep_set_cookie;
         return !(keep_etag && f.id == field_id::etag);
     };
@@ -326,9 +332,13 @@ std::string_view describe(update_refusal r) noexcept {
 
 update_refusal freshen(const response_head& stored, const response_head& answer,
                        const upstream_conditions& asked, const update_settings& settings, std::string& out) {
+    kept keep;
+    keep.content_type = !settings.trust_304;
     switch (match_validators(stored, answer, settings.now)) {
     case validator_match::mismatch:
-        return update_refusal::mismatch;
+        if (!settings.trust_304 || !asked_about(stored, asked, settings.now)) return update_refusal::mismatch;
+        keep.validators = true;
+        break;
     case validator_match::unnamed:
         if (!asked_about(stored, asked, settings.now)) return update_refusal::mismatch;
         break;
@@ -336,7 +346,7 @@ update_refusal freshen(const response_head& stored, const response_head& answer,
     case validator_match::weak:
         break;
     }
-    return update(stored, answer, settings, out);
+    return update(stored, answer, settings, keep, out);
 }
 
 head_effect head_freshens(const response_head& stored, const response_head& answer, wall_time now) noexcept {
@@ -356,7 +366,7 @@ head_effect head_freshens(const response_head& stored, const response_head& answ
 
 update_refusal update_from_head(const response_head& stored, const response_head& answer,
                                 const update_settings& settings, std::string& out) {
-    return update(stored, answer, settings, out);
+    return update(stored, answer, settings, {}, out);
 }
 
 lifetime updated_lifetime(const response_head& updated, const response_head& answer, wall_time request_time,

@@ -5,6 +5,11 @@ const columns = /^(required|optimal|check|own)\s+(\S+)\s+(\S+)\s+(\S+)(?:\s+(.*)
 const runs = ['defaults', 'settings'];
 const good = new Set(['passed', 'yes']);
 
+const passedOf = (tests, kind, run) => {
+  const those = tests.filter((test) => test.kind === kind);
+  return `${those.filter((test) => good.has(test.outcomes[run])).length} of ${those.length}`;
+};
+
 /// The lines of a list by test id; what is no line of a test is left out.
 export const readOutcomes = (text) => {
   const listed = new Map();
@@ -17,11 +22,14 @@ export const readOutcomes = (text) => {
 
 /// How many tests of each kind passed, one line a run.
 export const totals = (tests) => runs.map((name, i) => {
-  const counts = ['required', 'optimal', 'check', 'own'].map((kind) => {
-    const those = tests.filter((test) => test.kind === kind);
-    return `${those.filter((test) => good.has(test.outcomes[i])).length} of ${those.length} ${kind}`;
-  });
+  const counts = ['required', 'optimal', 'check', 'own'].map((kind) => `${passedOf(tests, kind, i)} ${kind}`);
   return `${name}: ${counts.join(', ')}`;
+});
+
+/// The rows of the README's table, by the words that they begin with.
+export const readmeRows = (tests) => ['| the defaults', '| those settings'].map((begins, i) => {
+  const cells = ['required', 'optimal'].map((kind) => passedOf(tests, kind, i));
+  return { begins, row: `${begins} | ${cells.join(' | ')} |` };
 });
 
 /// The whole list, with the reasons of `before` for tests that still do not pass.

@@ -31,11 +31,19 @@ uri_error split_uri(const request_head& head, std::string& host_buffer, request_
 /// and a colon. GET and HEAD share the key of GET.
 void build_key(const request_uri& uri, std::string_view method_text, std::string& out);
 
+/// What the operator says of the fields that Vary names.
+struct variant_policy {
+    /// Accept-Encoding and Accept-Language with the same members in another order are the same. The RFC gives
+    /// their order no meaning (RFC 9110, sections 12.5.3 and 12.5.4); applications may.
+    bool ignore_order = false;
+};
+
 /// Appends the secondary key of a variant to the primary key in `out`: for each name in `vary_names`
 /// (lower case, sorted, comma-separated, as parse_vary gives them) whether the request has the field,
 /// and its normalised value (RFC 9111, section 4.1). A field that Connection keeps from the upstream counts
 /// as absent. Without names nothing is appended.
-void append_variant(std::string_view vary_names, const field_list& request_fields, std::string& out);
+void append_variant(std::string_view vary_names, const field_list& request_fields, std::string& out,
+                    const variant_policy& policy = {});
 
 /// Reads Vary of a response into `out`: names in lower case, sorted, unique, joined by commas.
 /// Returns false when Vary has a member that nothing matches: `*`, what is no field name, and

@@ -39,9 +39,15 @@ std::string_view describe(framing_error e) noexcept;
 /// at.
 framing_error request_framing(const request_head& head, body_framing& out) noexcept;
 
+/// What becomes of a response in a transfer coding that we do not know, and did not ask for: it is refused,
+/// or its content is what comes until the connection closes (RFC 9112, section 6.3). The latter never where
+/// another reader could find `chunked`.
+enum class unknown_coding : std::uint8_t { refuse, until_close };
+
 /// The framing of a response to a request with method `request_method`. 1xx, 204, 304 and answers to
 /// HEAD have no content whatever their fields say.
-framing_error response_framing(const response_head& head, method request_method, body_framing& out) noexcept;
+framing_error response_framing(const response_head& head, method request_method, body_framing& out,
+                               unknown_coding policy = unknown_coding::refuse) noexcept;
 
 /// Whether the connection stays open after this message (RFC 9112, section 9.3): the version's default and
 /// the options of Connection.

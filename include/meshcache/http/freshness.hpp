@@ -9,12 +9,16 @@ namespace meshcache::http {
 
 /// Settings of the operator that the RFC leaves open, and what a rule may fill in.
 struct cache_policy {
-    int heuristic_percent = 10;                ///< of the time since Last-Modified; 0: no heuristics
-    seconds heuristic_max{24 * 60 * 60};       ///< bound on a heuristic lifetime
+    int heuristic_percent = 10;          ///< of the time since Last-Modified; 0: no heuristics
+    seconds heuristic_max{24 * 60 * 60}; ///< bound on a heuristic lifetime
+    bool heuristic_errors = false;       ///< heuristics for 414 and 501, and for all errors with `public`
     seconds default_stale_while_revalidate{0}; ///< where the response says nothing
     seconds default_stale_if_error{0};
     seconds stale_if_disconnected{60}; ///< beyond freshness, while the upstream cannot be reached
     bool store_set_cookie = false;     ///< responses with Set-Cookie may be stored
+    /// A 304 to a condition of ours is believed even if its ETag is another one, and so is its Content-Type.
+    /// RFC 9111, section 4.3.4 forbids the first; origins that send such 304s never mean another version.
+    bool trust_not_modified = false;
 };
 
 /// The times that a stored response lives by. `stale_until` is for stale-while-revalidate,

@@ -129,6 +129,7 @@ struct update_settings {
     wall_time now;                ///< the Date of an answer that has none, too
     head_limits limits;           ///< a head grows up to these bounds by updates, and no further
     bool keep_set_cookie = false; ///< as in cache_policy::store_set_cookie
+    bool trust_304 = false;       ///< as in cache_policy::trust_not_modified
 };
 
 /// Replaces `out` by the stored head as the 304 `answer` updates it (RFC 9111, sections 3.2 and 4.3.4).
@@ -142,6 +143,10 @@ struct update_settings {
 /// a weak entity tag where the answer has the same as a strong one, which belongs to another coding of the
 /// content. Left out of the answer: hop-by-hop fields and those that Connection names, Age, and Set-Cookie,
 /// which was meant for one client. The answer's Via and Date take the place of the stored ones.
+///
+/// With `trust_304`, a 304 to conditions that were the stored response's own is about it even if it names
+/// another version, as Apache's does for content that it compressed; the stored validators are kept then. And
+/// its Content-Type takes the place of the stored one.
 ///
 /// Whether the result may still be stored is another question: may_store answers it, with
 /// updated_lifetime and the directives of the result. On a refusal `out` is unspecified.

@@ -19,10 +19,10 @@ std::string key_of(std::string_view host, std::string_view method, std::string_v
     return out;
 }
 
-std::string variant(std::string_view names, std::string_view lines) {
+std::string variant(std::string_view names, std::string_view lines, const variant_policy& policy = {}) {
     const test::request r(test::get(lines));
     std::string out;
-    append_variant(names, r.head.fields, out);
+    append_variant(names, r.head.fields, out, policy);
     return out;
 }
 
@@ -204,6 +204,24 @@ TEST_CASE("a variant's values are normalised as far as their meaning allows") {
         CHECK((variant(r.name, r.one) == variant(r.name, r.other)) == r.same);
     }
     CHECK(variant("accept-encoding", "Accept-Encoding: GZIP , br\r\n") == "15:accept-encoding7:gzip,br");
+}
+
+TEST_CASE("the order of preferences means nothing where the operator says so") {
+    variant_policy policy;
+    policy.ignore_order = true;
+    const auto same = [&policy](const char* name, const char* one, const char* other) {
+        return variant(name, one, policy) == variant(name, other, policy);
+    };
+    CHECK(same("accept-language", "Accept-Language: en, de\r\n", "Accept-Language: DE,en\r\n"));
+    CHECK(same("accept-encoding", "Accept-Encoding: gzip, br;q=0.5\r\n",
+               "Accept-Encoding: br;q=0.5\r\nAccept-Encoding: gzip\r\n"));
+    CHECK(same("accept-language", "Accept-Language:\r\n", "Accept-Language: ,\r\n"));
+    CHECK_FALSE(
+        same("accept-language", "Accept-Language: en, de;q=0.5\r\n", "Accept-Language: de, en;q=0.5\r\n"));
+    CHECK_FALSE(same("accept-language", "Accept-Language: en\r\n", "Accept-Language: en, en\r\n"));
+    CHECK_FALSE(same("accept-language", "Accept-Language:\r\n", ""));
+    CHECK_FALSE(same("accept", "Accept: a/b, c/d\r\n", "Accept: c/d, a/b\r\n"));
+    CHECK_FALSE(same("x-a", "X-A: a, b\r\n", "X-A: b, a\r\n"));
 }
 
 TEST_CASE("a field that Connection keeps from the upstream is absent from the variant") {

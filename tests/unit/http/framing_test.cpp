@@ -166,6 +166,40 @@ TEST_CASE("a response's content is framed by its status, its request and its fie
     }
 }
 
+TEST_CASE(
+    "an unknown transfer coding of a response is read until the connection closes, where that is wanted") {
+    struct row {
+        const char* lines;
+        bool taken;
+    };
+    const std::vector<row> rows = {
+        {"Transfer-Encoding: identity\r\n", true},
+        {"Transfer-Encoding: gzip\r\n", true},
+        {"Transfer-Encoding:\r\n", true},
+        {"Transfer-Encoding: a\r\nTransfer-Encoding: b\r\n", true},
+        {"Transfer-Encoding: gzip, chunked\r\n", false},
+        {"Transfer-Encoding: chunked, gzip\r\n", false},
+        {"Transfer-Encoding: xChunkedx\r\n", false},
+        {"Transfer-Encoding: identity\r\nTransfer-Encoding: \"chunked\"\r\n", false},
+        {"Transfer-Encoding: identity\r\nContent-Length: 3\r\n", false},
+    };
+    for (const row& r : rows) {
+        INFO(shown(r.lines));
+        const test::response response(test::ok(r.lines));
+        body_framing framing;
+        const bool taken = response_framing(response.head, method::get, framing,
+                                            unknown_coding::until_close) == framing_error::none;
+        CHECK(taken == r.taken);
+        if (taken) CHECK(framing.kind == body_kind::until_close);
+        CHECK(response_framing(response.head, method::get, framing) != framing_error::none);
+    }
+    const test::response empty("HTTP/1.1 204 x\r\nTransfer-Encoding: identity\r\n\r\n");
+    body_framing framing;
+    REQUIRE(response_framing(empty.head, method::get, framing, unknown_coding::until_close) ==
+            framing_error::none);
+    CHECK(framing.kind == body_kind::none);
+}
+
 TEST_CASE("connections stay open by version and Connection") {
     struct row {
         int minor;

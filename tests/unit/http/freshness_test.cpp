@@ -114,6 +114,24 @@ TEST_CASE("the heuristic is for the statuses that allow it, and not for errors t
     CHECK(fresh_for(of("Cache-Control: max-age=9\r\n", {}, "503")) == 9);
 }
 
+TEST_CASE("the operator may let the heuristic be for errors as well") {
+    // RFC 9110, section 15.1: 414 and 501 are heuristically cacheable. RFC 9111, section 4.2.2: public is
+    // enough.
+    cache_policy policy;
+    policy.heuristic_errors = true;
+    const std::string modified = dated("Last-Modified", -1000);
+    for (const char* status : {"404", "414", "501"}) {
+        INFO(status);
+        CHECK(fresh_for(of(modified, policy, status)) == 100);
+    }
+    for (const char* status : {"400", "403", "500", "502", "503", "599"}) {
+        INFO(status);
+        CHECK(fresh_for(of(modified, policy, status)) == 0);
+        CHECK(fresh_for(of(modified + "Cache-Control: public\r\n", policy, status)) == 100);
+    }
+    CHECK(fresh_for(of(modified + "Cache-Control: public\r\n", policy, "304")) == 0);
+}
+
 TEST_CASE("the heuristic is the operator's to set") {
     cache_policy policy;
     policy.heuristic_percent = 0;

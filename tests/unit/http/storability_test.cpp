@@ -75,7 +75,8 @@ TEST_CASE("what the response says of itself decides whether it is stored") {
         {fresh + "Vary: *\r\n", store_refusal::vary_star},
         {fresh + "Vary: Accept, *\r\n", store_refusal::vary_star},
         {fresh + "Vary: X-Forwarded-For\r\n", store_refusal::vary_star},
-        {fresh + "Content-Range: bytes 0-1/2\r\n", store_refusal::partial},
+        {fresh + "Content-Range: bytes 0-1/2\r\n",
+         store_refusal::none}, // RFC 9110, section 14.4: it says nothing here
         {"Cache-Control: no-store\r\nMeshcache-Cache-Control: max-age=60\r\n", store_refusal::none},
         {fresh + "Meshcache-Cache-Control: no-store\r\n", store_refusal::no_store},
         {fresh + "CDN-Cache-Control: private\r\n", store_refusal::is_private},
@@ -102,6 +103,8 @@ TEST_CASE("what the request says decides whether its answer is stored") {
         {test::get("Cache-Control: no-store\r\n"), fresh, store_refusal::request_no_store},
         {test::get("Cache-Control: no-cache\r\n"), fresh, store_refusal::none},
         {test::get("Range: bytes=0-1\r\n"), fresh, store_refusal::none},
+        {test::get("Range: bytes=0-1\r\n"), fresh + "Content-Range: bytes 0-1/2\r\n",
+         store_refusal::request_range},
         {test::get("Content-Length: 3\r\n"), fresh, store_refusal::request_body},
         {test::get("Content-Length: 0\r\n"), fresh, store_refusal::none},
         {test::get("Transfer-Encoding: chunked\r\n"), fresh, store_refusal::request_body},

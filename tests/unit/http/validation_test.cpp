@@ -698,6 +698,34 @@ TEST_CASE("a 304 that names no version is believed only where it was asked about
     CHECK(freshen(s.head, named.head, asked, settings(), out) == update_refusal::none);
 }
 
+TEST_CASE("a 304 is taken at its word where the operator says so") {
+    update_settings trusting = settings();
+    trusting.trust_304 = true;
+    const std::string stored_lines = "ETag: \"a-gzip\"\r\nContent-Type: a/b\r\nX: 1\r\n";
+    const std::string dated = line("Date", format_date(today));
+    // What Apache sends for content that it compressed: our own condition held, for another tag.
+    const std::string news = dated + "ETag: \"a\"\r\nX: 2\r\n";
+    CHECK(freshened(stored_lines, news) == "validator-mismatch");
+    CHECK(freshened(stored_lines, news, trusting) ==
+          "ETag: \"a-gzip\"\r\nContent-Type: a/b\r\n" + dated + "X: 2\r\n" + our_via);
+    const std::string lm = line("Last-Modified", date(0)), later = line("Last-Modified", date(9));
+    CHECK(freshened(lm, dated + later, trusting) == lm + dated + our_via);
+
+    const std::string typed = dated + "ETag: \"a-gzip\"\r\nContent-Type: c/d\r\n";
+    CHECK(freshened(stored_lines, typed) ==
+          "Content-Type: a/b\r\nX: 1\r\n" + dated + "ETag: \"a-gzip\"\r\n" + our_via);
+    CHECK(freshened(stored_lines, typed, trusting) ==
+          "X: 1\r\n" + dated + "ETag: \"a-gzip\"\r\nContent-Type: c/d\r\n" + our_via);
+
+    // Not if the condition was somebody else's.
+    const stored s(stored_lines);
+    const test::response answer(answered("304 Not Modified", news));
+    upstream_conditions asked = validating_conditions(s.head, today);
+    asked.if_none_match = "\"b\"";
+    std::string out;
+    CHECK(freshen(s.head, answer.head, asked, trusting, out) == update_refusal::mismatch);
+}
+
 TEST_CASE("the status line of a stored head stays") {
     const stored s("ETag: \"a\"\r\n", "203 Something Else");
     const test::response answer(answered("304 Not Modified", "ETag: \"a\"\r\nDate: d\r\n"));
