@@ -31,7 +31,7 @@ struct versioned {
 
 TEST_CASE("a stale response is validated with its entity tag, and a 304 makes it fresh again") {
     scripted_upstream upstream(versioned{.renewed = "Cache-Control: max-age=60\r\nX-New: yes\r\nAge: 5\r\n"});
-    proxy p(upstream);
+    proxy p(upstream, {"--threads=1"}); // each has its own connections
     const response first = p.get("/");
     CHECK(first.cached().stored());
     CHECK(first.body == "one");
