@@ -269,6 +269,10 @@ std::vector<setting> build() {
     t.push_back(duration({"heuristic-max", g::cache, "TIME", "longest freshness found that way"},
                          &c::heuristic_max, ms(0), hours(8760)));
     t.push_back(
+        toggle({"heuristic-errors", g::cache, "",
+                "let that be for errors, too: 414 and 501, and others that the response calls public"},
+               &c::heuristic_errors));
+    t.push_back(
         duration({"stale-while-revalidate", g::cache, "TIME",
                   "serve stale while fetching anew, where the response does not say how long (RFC 5861)"},
                  &c::stale_while_revalidate, ms(0), hours(8760)));
@@ -282,6 +286,13 @@ std::vector<setting> build() {
                  &c::stale_if_disconnected, ms(0), hours(8760)));
     t.push_back(toggle({"store-set-cookie", g::cache, "", "store responses that have Set-Cookie"},
                        &c::store_set_cookie));
+    t.push_back(
+        toggle({"trust-not-modified", g::cache, "",
+                "believe a 304 to our own condition even if its ETag is another one; and its Content-Type"},
+               &c::trust_not_modified));
+    t.push_back(toggle({"vary-ignore-order", g::cache, "",
+                        "with Vary, take Accept-Encoding and Accept-Language in another order for the same"},
+                       &c::vary_ignore_order));
     t.push_back(duration({"collapse-timeout", g::cache, "TIME",
                           "longest wait for another request that already fetches the same thing"},
                          &c::collapse_timeout, ms(1), minutes(10)));
@@ -353,6 +364,11 @@ std::vector<setting> build() {
     t.push_back(toggle({"trust-forwarded", g::upstream, "",
                         "append to the client's X-Forwarded-* and Forwarded instead of replacing them"},
                        &c::trust_forwarded));
+    t.push_back(
+        toggle({"upstream-any-coding", g::upstream, "",
+                "take an answer in an unknown transfer coding as it comes, until the connection closes, "
+                "instead of answering 502"},
+               &c::upstream_any_coding));
 
     using level = log_threshold;
     t.push_back(choice({"log-level", g::log, "LEVEL", "trace, debug, info, warn, error or off"},

@@ -61,6 +61,8 @@ net::settings proxy_settings(const configuration& cfg) {
     s.upstream_connections = cfg.upstream_connections;
     s.max_unsynced = cfg.max_unsynced;
     s.trust_forwarded = cfg.trust_forwarded;
+    s.unknown_coding =
+        cfg.upstream_any_coding ? http::unknown_coding::until_close : http::unknown_coding::refuse;
     s.access = cfg.access_log == access_log_mode::all      ? net::access_log::all
                : cfg.access_log == access_log_mode::misses ? net::access_log::misses
                                                            : net::access_log::off;
@@ -68,11 +70,14 @@ net::settings proxy_settings(const configuration& cfg) {
     auto& x = s.exchange;
     x.cache.heuristic_percent = cfg.heuristic_percent;
     x.cache.heuristic_max = std::chrono::duration_cast<seconds>(cfg.heuristic_max);
+    x.cache.heuristic_errors = cfg.heuristic_errors;
     x.cache.default_stale_while_revalidate = std::chrono::duration_cast<seconds>(cfg.stale_while_revalidate);
     x.cache.stale_if_disconnected = std::chrono::duration_cast<seconds>(cfg.stale_if_disconnected);
     x.cache.default_stale_if_error = std::chrono::duration_cast<seconds>(cfg.stale_if_error);
     x.cache.store_set_cookie = cfg.store_set_cookie;
     x.head_limits = s.head_limits;
+    x.cache.trust_not_modified = cfg.trust_not_modified;
+    x.vary.ignore_order = cfg.vary_ignore_order;
     x.max_object = cfg.max_object;
     x.reject_hits = !cfg.on_hit.serves();
     x.reject_status = cfg.on_hit.reject_status;

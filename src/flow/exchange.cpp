@@ -133,7 +133,7 @@ store::response_ptr exchange::look_up(bool count_use) {
 bool exchange::go_to_variant(const store::stored_response& note) {
     if (at_variant_) return false;
     epoch_ = store::vary_epoch(note);
-    http::append_variant(store::vary_names(note), head_->fields, key_);
+    http::append_variant(store::vary_names(note), head_->fields, key_, settings_.vary);
     hash_ = cache_.hash(key_);
     at_variant_ = true;
     return true;
@@ -293,7 +293,7 @@ bool exchange::is_ours(const store::streamed_head& head) {
     if (at_variant_ && head.meta.version < epoch_) return false; // asked for before its epoch began
     if (head.vary_names.empty()) return true;
     scratch_.assign(key_, 0, primary_size_);
-    http::append_variant(head.vary_names, head_->fields, scratch_);
+    http::append_variant(head.vary_names, head_->fields, scratch_, settings_.vary);
     return scratch_ == head.key;
 }
 

@@ -78,7 +78,7 @@ void exchange::start_head(const store::response_meta& meta, std::string names, s
     head->key.assign(key_, 0, primary_size_);
     if (!names.empty()) {
         head->primary_key = head->key;
-        http::append_variant(names, head_->fields, head->key);
+        http::append_variant(names, head_->fields, head->key, settings_.vary);
         head->vary_names = std::move(names);
     }
     if (!fill_) fill_ = std::make_shared<store::fill>(key_, hash_, settings_.max_object, fill_budget_);

@@ -148,7 +148,8 @@ task<flow::action> session::on_answer(upstream_lease lease, const store::version
     auto& shared = loop_.shared;
     const auto& head = lease->head;
     http::body_framing framing;
-    const bool malformed = http::response_framing(head, head_.verb, framing) != http::framing_error::none ||
+    const bool malformed = http::response_framing(head, head_.verb, framing, loop_.cfg.unknown_coding) !=
+                               http::framing_error::none ||
                            (head.status == 101 && !(upgrade_ && head.fields.has(http::field_id::upgrade)));
     if (malformed) {
         if (up != nullptr) co_await stop_upload(*up);

@@ -26,6 +26,12 @@ export const totals = (tests) => runs.map((name, i) => {
   return `${name}: ${counts.join(', ')}`;
 });
 
+/// The rows of the README's table, by the words that they begin with.
+export const readmeRows = (tests) => ['| the defaults', '| those settings'].map((begins, i) => {
+  const cells = ['required', 'optimal'].map((kind) => passedOf(tests, kind, i));
+  return { begins, row: `${begins} | ${cells.join(' | ')} |` };
+});
+
 /// The whole list, with the reasons of `before` for tests that still do not pass.
 export const writeOutcomes = (tests, before) => {
   const width = Math.max(...tests.map((test) => test.id.length));

@@ -48,10 +48,13 @@ struct configuration {
     std::size_t max_object = std::size_t{1} << 20U; ///< bytes, the largest stored response; at most `memory`
     int heuristic_percent = 10;                     ///< of the time since Last-Modified; 0: no heuristics
     milliseconds heuristic_max{24LL * 3600 * 1000};
+    bool heuristic_errors = false;              ///< for 414 and 501 as well, and for errors with `public`
     milliseconds stale_while_revalidate{0};     ///< where the response says nothing (RFC 5861)
     milliseconds stale_if_error{0};             ///< where the response says nothing (RFC 5861)
     milliseconds stale_if_disconnected{60'000}; ///< where the response does not forbid it (RFC 9111, 4.2.4)
     bool store_set_cookie = false;              ///< responses with Set-Cookie may be stored
+    bool vary_ignore_order = false;             ///< of Accept-Encoding and Accept-Language
+    bool trust_not_modified = false;            ///< whatever ETag and Content-Type a 304 has
     milliseconds collapse_timeout{5'000};       ///< how long a collapsed request waits for its fetcher
     milliseconds max_unsynced{30'000};          ///< cut off from the change log; 0: for ever
     milliseconds max_clock_skew{250};           ///< between replicas' clocks, as purges allow for it
@@ -84,7 +87,8 @@ struct configuration {
     milliseconds upstream_keepalive{30'000};        ///< life of an idle pooled connection; 0: none are kept
     std::size_t upstream_connections = 1'024;       ///< a thread
     milliseconds upstream_resolve_interval{30'000};
-    bool trust_forwarded = false; ///< append to X-Forwarded-* and Forwarded instead of replacing them
+    bool trust_forwarded = false;     ///< append to X-Forwarded-* and Forwarded instead of replacing them
+    bool upstream_any_coding = false; ///< read unknown transfer codings until the connection closes
 
     // Log
     log_threshold log_level = log_threshold::info;

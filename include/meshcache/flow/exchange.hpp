@@ -29,6 +29,7 @@ namespace meshcache::flow {
 struct exchange_settings {
     http::cache_policy cache;
     http::head_limits head_limits; ///< bounds of a stored head that validation updates
+    http::variant_policy vary{};
     std::size_t max_object = 1u << 20;
     bool reject_hits = false; ///< --on-hit reject
     int reject_status = 403;

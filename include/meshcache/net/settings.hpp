@@ -4,6 +4,7 @@
 #include <meshcache/base/endpoint.hpp>
 #include <meshcache/base/metrics.hpp>
 #include <meshcache/flow/exchange.hpp>
+#include <meshcache/http/framing.hpp>
 #include <meshcache/http/head.hpp>
 #include <meshcache/replica/link.hpp>
 #include <meshcache/store/cache.hpp>
@@ -43,6 +44,7 @@ struct settings {
     milliseconds upstream_resolve_interval{30'000};
     std::size_t upstream_connections = 1024; ///< for each loop
     bool trust_forwarded = false;
+    http::unknown_coding unknown_coding = http::unknown_coding::refuse; ///< of the upstream's answers
     access_log access = access_log::misses;
     bool access_json = false;
     flow::exchange_settings exchange;
