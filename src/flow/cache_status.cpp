@@ -1,5 +1,6 @@
 #include <meshcache/flow/cache_status.hpp>
 #include <meshcache/http/forwarding.hpp>
+#include <meshcache/http/grammar.hpp>
 
 #include <charconv>
 
@@ -34,6 +35,14 @@ void append_number(std::string& out, std::int64_t n) {
     out.append(digits, end);
 }
 
+/// A token as it is, anything else as a String (RFC 8941, section 3.3.3); our words need no escapes.
+void append_word(std::string_view word, std::string& out) {
+    const bool token = http::is_token(word);
+    if (!token) out += '"';
+    out += word;
+    if (!token) out += '"';
+}
+
 } // namespace
 
 void write_cache_status(const cache_outcome& outcome, std::string& out) {
@@ -60,7 +69,7 @@ void write_cache_status(const cache_outcome& outcome, std::string& out) {
         out += "; detail=redis";
     } else if (!outcome.detail.empty()) {
         out += "; detail=";
-        out += outcome.detail;
+        append_word(outcome.detail, out);
     }
 }
 

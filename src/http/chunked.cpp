@@ -136,6 +136,15 @@ chunk_decoder::step chunk_decoder::next(std::string_view input) noexcept {
     }
 }
 
+bool is_malformed_chunked(std::string_view bytes) noexcept {
+    chunk_decoder decoder;
+    for (;;) {
+        const auto step = decoder.next(bytes);
+        if (step.what != chunk_decoder::state::data) return step.what == chunk_decoder::state::malformed;
+        bytes.remove_prefix(step.consumed);
+    }
+}
+
 std::size_t write_chunk_size(char* out, std::uint64_t size) noexcept {
     constexpr std::string_view digits = "0123456789abcdef";
     std::size_t length = 1;

@@ -3,6 +3,7 @@
 
 #include <meshcache/http/forwarding.hpp>
 #include <meshcache/http/grammar.hpp>
+#include <meshcache/http/upgrade.hpp>
 
 #include <algorithm>
 #include <array>
@@ -113,6 +114,7 @@ passage judge(field_id id, std::string_view name) noexcept {
     case field_id::content_length:
         return passage::drop; // written anew
     case field_id::other:
+        if (iequals(name, "HTTP2-Settings")) return passage::drop; // belongs to an h2c that is not passed on
         return is_client_claim(name) ? passage::claim : passage::forward;
     default:
         if (is_conditional(id)) return passage::condition;
@@ -264,10 +266,14 @@ void write_upstream_head(const request_head& head, const request_uri& uri, const
     const connection_options connection(head.fields);
     out.append(head.method_text).append(" ").append(uri.path_query).append(" HTTP/1.1\r\n");
     append_line("Host", uri.host, out);
+    // HTTP/1.0 does not know 100, and where no content follows there is nothing to wait for
+    // (RFC 9110, section 10.1.1).
+    const bool may_expect = head.minor >= 1 && (framing.kind == body_kind::chunked || framing.length != 0);
     for (const field& f : head.fields) {
         if (connection.drops(f)) continue;
         const passage p = judge_request_field(f);
         if (p == passage::drop || (p == passage::claim && !client.trust_forwarded)) continue;
+        if (f.id == field_id::expect && !may_expect) continue;
         if (p == passage::condition && conditions.drop_conditionals) continue;
         // The lists among the claims are continued below.
         if (f.id == field_id::x_forwarded_for || f.id == field_id::forwarded) continue;
@@ -280,9 +286,9 @@ void write_upstream_head(const request_head& head, const request_uri& uri, const
     append_via(head.minor, out);
     append_framing(framing, out);
     if (upgrade) {
-        append_line("Connection", "upgrade", out);
-        for (const field& f : head.fields)
-            if (f.id == field_id::upgrade) append_line(f.name, f.value, out);
+        out += "Connection: upgrade\r\nUpgrade: ";
+        append_offered_protocols(head.fields, out);
+        out += "\r\n";
     }
     out += "\r\n";
 }

@@ -78,6 +78,8 @@ std::string_view describe(framing_error e) noexcept {
         return "malformed Content-Length";
     case framing_error::repeated_content_length:
         return "repeated Content-Length";
+    case framing_error::content_in_interim:
+        return "interim response with content";
     case framing_error::host_missing:
         return "Host is missing";
     case framing_error::host_repeated:
@@ -107,12 +109,20 @@ framing_error response_framing(const response_head& head, method request_method,
                              policy == unknown_coding::until_close && !mentions_chunked(head.fields);
     if (e != framing_error::none && !as_it_comes) return e;
     const int status = head.status;
+    if (status / 100 == 1 && (framing.kind == body_kind::chunked || framing.length != 0))
+        return framing_error::content_in_interim;
     if (request_method == method::head || status / 100 == 1 || status == 204 || status == 304)
         framing = {};
     else if (framing.kind == body_kind::none)
         framing.kind = body_kind::until_close;
     out = framing;
     return framing_error::none;
+}
+
+bool was_asked_for(int status, const field_list& request_fields) noexcept {
+    if (status == 206) return request_fields.has(field_id::range);
+    if (status != 304) return true;
+    return request_fields.has(field_id::if_none_match) || request_fields.has(field_id::if_modified_since);
 }
 
 bool keeps_alive(int minor, const field_list& fields) noexcept {

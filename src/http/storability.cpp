@@ -3,17 +3,11 @@
 #include <meshcache/http/forwarding.hpp>
 #include <meshcache/http/grammar.hpp>
 #include <meshcache/http/storability.hpp>
+#include <meshcache/http/upgrade.hpp>
 #include <meshcache/http/validation.hpp>
 
 namespace meshcache::http {
 namespace {
-
-bool wants_upgrade(const field_list& fields) noexcept {
-    if (!fields.has(field_id::upgrade)) return false;
-    for (const field& f : fields)
-        if (f.id == field_id::connection && list_has(f.value, "upgrade")) return true;
-    return false;
-}
 
 bool has_content(const field_list& fields) noexcept {
     if (fields.has(field_id::transfer_encoding)) return true;
@@ -111,7 +105,7 @@ std::string_view describe(store_refusal r) noexcept {
 store_refusal request_may_use_cache(const request_head& head, const body_framing& framing) noexcept {
     if (head.verb != method::get && head.verb != method::head) return store_refusal::method;
     if (framing.kind == body_kind::chunked || framing.length != 0) return store_refusal::request_body;
-    if (wants_upgrade(head.fields)) return store_refusal::upgrade;
+    if (offers_upgrade(head)) return store_refusal::upgrade;
     return store_refusal::none;
 }
 
@@ -120,7 +114,7 @@ store_refusal may_store(const request_head& request, const request_directives& r
                         wall_time now, const cache_policy& policy) noexcept {
     if (request.verb != method::get) return store_refusal::method;
     if (has_content(request.fields)) return store_refusal::request_body;
-    if (wants_upgrade(request.fields)) return store_refusal::upgrade;
+    if (offers_upgrade(request)) return store_refusal::upgrade;
     if (request_cc.no_store) return store_refusal::request_no_store;
     // A 200 is the whole, whatever part was asked for; anything else may be about that part, and so may what
     // some origins send with 200 and Content-Range.

@@ -2,13 +2,30 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 namespace meshcache::net {
 namespace {
 
-/// What a client sent must not be able to end a line or a string: everything but visible ASCII is escaped.
-std::string escaped(std::string_view text) {
+/// What a refused request may put into a line; others are bounded by --max-target and --max-header-size.
+constexpr std::size_t longest_part = 8 * 1024;
+
+/// One part of a line, "-" if it is not known.
+std::string part(std::string_view text) {
+    if (text.empty()) return "-";
+    std::string out = escaped(text, longest_part);
+    // A malformed Host may have blanks, which separate the parts.
+    std::replace(out.begin(), out.end(), ' ', '+');
+    return out;
+}
+
+} // namespace
+
+std::string escaped(std::string_view text, std::size_t most) {
     static constexpr char hex[] = "0123456789abcdef";
     std::string out;
+    const bool cut = text.size() > most;
+    if (cut) text = text.substr(0, most);
     out.reserve(text.size());
     for (const char ch : text) {
         const auto c = static_cast<unsigned char>(ch);
@@ -23,10 +40,9 @@ std::string escaped(std::string_view text) {
             out += ch;
         }
     }
+    if (cut) out += "...";
     return out;
 }
-
-} // namespace
 
 void access_logger::write(const access_record& r) {
     status_text_.clear();
@@ -38,11 +54,11 @@ void access_logger::write(const access_record& r) {
         // The sink's pattern adds the braces and the time.
         log_->info(
             R"("client":"{}","method":"{}","host":"{}","target":"{}","status":{},"bytes":{},"ms":{:.3f},"cache":"{}")",
-            client, escaped(r.method), escaped(r.host), escaped(r.target), r.status, r.bytes, ms,
+            client, part(r.method), part(r.host), part(r.target), r.status, r.bytes, ms,
             escaped(status_text_));
     } else {
-        log_->info("{} {} {} {} {} {}B {:.3f}ms cache=\"{}\"", client, escaped(r.method), escaped(r.host),
-                   escaped(r.target), r.status, r.bytes, ms, escaped(status_text_));
+        log_->info("{} {} {} {} {} {}B {:.3f}ms cache=\"{}\"", client, part(r.method), part(r.host),
+                   part(r.target), r.status, r.bytes, ms, escaped(status_text_));
     }
 }
 

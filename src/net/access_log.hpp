@@ -5,12 +5,15 @@
 #include <meshcache/net/settings.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
 namespace meshcache::net {
 
+/// Of a request that was refused, what is known; the rest is empty.
 struct access_record {
     std::string_view client, method, host, target;
     int status = 0;
@@ -18,6 +21,10 @@ struct access_record {
     std::chrono::steady_clock::duration took{};
     const flow::cache_outcome* outcome = nullptr;
 };
+
+/// What a client sent must not be able to end a line or a string: everything but visible ASCII is escaped,
+/// and what is beyond `most` bytes is left out.
+std::string escaped(std::string_view text, std::size_t most = std::string_view::npos);
 
 /// Writes access lines. Used by one thread; the logger behind it may be shared.
 class access_logger {

@@ -29,6 +29,9 @@ class body_source {
     /// All content was handed out.
     bool done() const noexcept { return done_; }
 
+    /// More has come than the message announced; once it is done().
+    bool has_surplus() const noexcept { return in_.size() > used_; }
+
     /// Drops what the last call handed out from the buffer. next() does it by itself.
     void release_pieces() noexcept;
 

@@ -83,6 +83,8 @@ flow::action failed(errand& e, error_code ec) {
     e.loop.counters.add(counter::upstream_errors);
     if (ec == errc::upstream_silent) e.loop.counters.add(counter::timeout_upstream_first_byte);
     if (ec.category() != meshcache_category()) ec = errc::upstream_reset;
+    e.loop.failures.note(e.loop.sweep.now(), e.uri.host, e.uri.path_query,
+                         describe(static_cast<errc>(ec.value())));
     return e.exchange.on_failure(ec, e.loop.shared.clock.wall());
 }
 

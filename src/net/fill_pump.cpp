@@ -37,7 +37,7 @@ store::response_ptr end_fill_at_once(loop_context& loop, upstream_lease& lease,
     pieces.clear();
     body_source source(lease->io, lease->in, framing, loop.cfg.upstream_idle_timeout);
     (void)source.take_buffered(pieces);
-    if (!source.done()) return nullptr;
+    if (!source.done() || source.has_surplus()) return nullptr;
     auto response = end_fill(loop, f, head, pieces);
     source.release_pieces();
     if (reusable) lease.give_back();
@@ -87,6 +87,8 @@ task<void> pump_fill(loop_context& loop, upstream_lease lease, http::body_framin
         if (ec) {
             if (ec == errc::client_timeout) loop.counters.add(counter::timeout_upstream_idle);
             loop.counters.add(counter::upstream_errors);
+            loop.failures.note(loop.sweep.now(), {}, f->key().bytes,
+                               describe(static_cast<errc>(body_error(ec).value())));
             collapse.leave(*f);
             f->fail(body_error(ec));
             co_return;
@@ -103,6 +105,8 @@ task<void> pump_fill(loop_context& loop, upstream_lease lease, http::body_framin
         }
         if (!f->recording() && f->readers() == 0) co_return; // nobody is left who wants it
     }
+    // Whoever sends more than was announced may have announced something else than was meant.
+    if (source.has_surplus()) stop_recording(false);
     source.release_pieces();
     if (f->recording()) {
         const auto content = f->recorded();

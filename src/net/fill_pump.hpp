@@ -21,8 +21,9 @@ task<void> pump_fill(loop_context& loop, upstream_lease lease, http::body_framin
                      store::fetcher_guard guard, std::shared_ptr<const store::streamed_head> head);
 
 /// Ends the fill at once if all of the content came with its head, which it has for most small answers: no
-/// pump, no stream, no copy but the one that is stored. Returns the response, and has given the connection
-/// back if it is `reusable`; or null, and nothing has happened. `pieces` is room to work in.
+/// pump, no stream, no copy but the one that is stored; and if nothing came behind it. Returns the response,
+/// and has given the connection back if it is `reusable`; or null, and nothing has happened. `pieces` is room
+/// to work in.
 store::response_ptr end_fill_at_once(loop_context& loop, upstream_lease& lease,
                                      const http::body_framing& framing, bool reusable, store::fill& f,
                                      const store::streamed_head& head, std::vector<std::string_view>& pieces);

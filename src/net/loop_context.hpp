@@ -3,6 +3,7 @@
 // thread alone.
 #include "access_log.hpp"
 #include "deadline.hpp"
+#include "failure_log.hpp"
 #include "io.hpp"
 #include "upstream_pool.hpp"
 
@@ -22,7 +23,7 @@ struct loop_context {
     loop_context(const executor& executor_, const settings& cfg_, shared_state& shared_)
         : ex(executor_), cfg(cfg_), shared(shared_), counters(shared_.counters.make_slab()),
           sweep(shared_.clock.steady()), pool(executor_, cfg_, sweep, counters),
-          access(cfg_.access, cfg_.access_json, shared_.access) {}
+          access(cfg_.access, cfg_.access_json, shared_.access), failures(shared_.log) {}
 
     /// Runs a coroutine on this loop until it ends by itself; counted, so that a drain waits for it.
     void spawn(task<void> work);
@@ -42,6 +43,7 @@ struct loop_context {
     deadline_sweep sweep;
     upstream_pool pool;
     access_logger access;
+    failure_log failures;
     bool draining = false;
     std::size_t running = 0;        ///< coroutines begun by spawn() or spawn_behind() and not ended
     std::size_t behind = 0;         ///< those of them begun by spawn_behind()

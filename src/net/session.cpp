@@ -1,5 +1,7 @@
 #include "session.hpp"
 
+#include <meshcache/http/admission.hpp>
+
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 
@@ -98,6 +100,7 @@ task<void> session::run() {
             loop_.counters.add(counter::requests_malformed);
             close_ = unread_ = true;
             exchange_.reset();
+            exchange_.outcome().detail = refuse_why_;
             co_await answer_generated(refuse_status_, refuse_why_);
             break;
         }
@@ -128,14 +131,9 @@ session::step session::serve_buffered(flow::action& next) {
             head_started_ = false;
             io_.read_deadline().clear();
         }
-        if (const auto bad = http::check_host(head_); bad != http::framing_error::none) {
-            return refused(400, http::describe(bad));
-        }
-        if (const auto bad = http::request_framing(head_, framing_); bad != http::framing_error::none) {
-            return refused(400, http::describe(bad));
-        }
-        if (const auto bad = http::split_uri(head_, host_buffer_, uri_); bad != http::uri_error::none) {
-            return refused(bad == http::uri_error::connect ? 501 : 400, http::describe(bad));
+        const auto behind = in_.view().substr(head_.size);
+        if (const auto bad = http::examine_request(head_, behind, host_buffer_, uri_, framing_)) {
+            return refused(bad.status, bad.why);
         }
 
         ++requests_;
@@ -190,6 +188,7 @@ task<bool> session::read_more() {
             exchange_.reset();
             io_.forget_timeout();
             refuse_status_ = 408;
+            exchange_.outcome().detail = describe(errc::client_timeout);
             co_await answer_generated(408, "the request's head took too long");
         }
     }

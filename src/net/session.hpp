@@ -73,6 +73,7 @@ class session : public session_hook {
     stream_part select_of_stream(const store::streamed_head& head);
     /// `queued`: bytes of this answer that are yet to be written.
     void log_access(int status, std::uint64_t queued = 0);
+    void log_refused(int status);
     void count_status(int status) noexcept;
 
     // session_exchange.cpp: what the exchange says, one action after the other
@@ -90,6 +91,8 @@ class session : public session_hook {
     task<error_code> read_response_head(upstream_connection& upstream, upload* up);
     task<flow::action> on_answer(upstream_lease lease, const store::version& version, wall_time request_time,
                                  upload* up);
+    bool was_asked_for(int status) const;
+    void note_upstream_failure(error_code ec);
     flow::action upstream_failed(error_code ec);
     static int failure_status(error_code ec) noexcept;
 

@@ -64,6 +64,20 @@ void session::log_access(int status, std::uint64_t queued) {
                         .outcome = &outcome});
 }
 
+/// What is known of a request that was refused before it was understood. Its bytes are still in the buffer.
+void session::log_refused(int status) {
+    if (!loop_.access.wants(false)) return;
+    (void)http::parse_request_head(in_.view(), loop_.cfg.head_limits, head_);
+    loop_.access.write({.client = client_,
+                        .method = head_.method_text,
+                        .host = head_.fields.value(http::field_id::host),
+                        .target = head_.target,
+                        .status = status,
+                        .bytes = io_.bytes_written() - sent_before_,
+                        .took = {},
+                        .outcome = &exchange_.outcome()});
+}
+
 void session::append_dynamic_fields(std::string& out, const http::lifetime* life) {
     if (life != nullptr) {
         const auto age = http::current_age(*life, loop_.shared.clock.wall());
@@ -249,6 +263,7 @@ task<void> session::answer_generated(int status, std::string_view why) {
         log_access(status);
     } else {
         count_status(status);
+        log_refused(status);
     }
 }
 

@@ -4,10 +4,31 @@
 #include "upstream_head.hpp"
 
 #include <meshcache/http/grammar.hpp>
+#include <meshcache/http/upgrade.hpp>
 
 #include <array>
 
 namespace meshcache::net {
+namespace {
+
+/// Whether there is content that the upstream may answer without having read it, and then take for the next
+/// request: content of methods that have none by custom, and content that it was to ask for by 100. Such a
+/// connection serves no other client.
+bool may_not_be_read(const http::request_head& head, const http::body_framing& framing) noexcept {
+    if (framing.kind != http::body_kind::chunked && framing.length == 0) return false;
+    switch (head.verb) {
+    case http::method::get:
+    case http::method::head:
+    case http::method::options:
+    case http::method::delete_:
+        return true;
+    default:
+        return head.minor >= 1 && head.fields.has(http::field_id::expect);
+    }
+}
+
+} // namespace
+
 int session::failure_status(error_code ec) noexcept {
     return ec == errc::upstream_silent || ec == errc::upstream_stalled ||
                    ec == errc::upstream_connect_timeout || ec == errc::upstream_busy
@@ -15,17 +36,21 @@ int session::failure_status(error_code ec) noexcept {
                : 502;
 }
 
-flow::action session::upstream_failed(error_code ec) {
+void session::note_upstream_failure(error_code ec) {
     loop_.counters.add(counter::upstream_errors);
+    loop_.failures.note(loop_.sweep.now(), uri_.host, uri_.path_query,
+                        describe(static_cast<errc>(ec.value())));
+}
+
+flow::action session::upstream_failed(error_code ec) {
+    note_upstream_failure(ec);
     if (ec == errc::upstream_silent) loop_.counters.add(counter::timeout_upstream_first_byte);
     return exchange_.on_failure(ec, loop_.shared.clock.wall());
 }
 
 task<flow::action> session::fetch(bool for_store) {
     auto& shared = loop_.shared;
-    const http::connection_options options(head_.fields);
-    upgrade_ = options.upgrade() && head_.fields.has(http::field_id::upgrade) && head_.minor == 1 &&
-               framing_.kind == http::body_kind::none;
+    upgrade_ = http::offers_upgrade(head_) && framing_.kind == http::body_kind::none;
 
     up_text_.clear();
     http::write_upstream_head(
@@ -72,6 +97,7 @@ task<flow::action> session::fetch(bool for_store) {
         // An upstream that stopped reading may have said why, so a failed write does not decide anything.
         // While a body is on its way, the deadline begins with its end.
         if (!up || !written) lease->io.read_deadline().arm(loop_.cfg.upstream_response_timeout);
+        lease->spent = may_not_be_read(head_, framing_);
         asked_ = shared_fetch ? nullptr : &*lease;
         ec = co_await read_response_head(*lease, up.get());
         asked_ = nullptr;
@@ -82,7 +108,7 @@ task<flow::action> session::fetch(bool for_store) {
                 in_.consume(body.size());
                 unread_ = false;
             }
-            lease->spent = !written;
+            lease->spent = lease->spent || !written;
             const auto next = co_await on_answer(std::move(lease), version, request_time, up.get());
             co_return next;
         }
@@ -126,6 +152,7 @@ task<error_code> session::read_response_head(upstream_connection& upstream, uplo
         const auto& head = upstream.head;
         if (is_final(head.status)) co_return error_code{};
         if (++informational > most_informational) co_return errc::upstream_malformed;
+        if (head.status == 100) upstream.spent = false; // it reads the content
         // 1xx pass as they come (RFC 9110, section 15.2); HTTP/1.0 does not know them.
         if (head_.minor == 1) {
             char date[http::date_size];
@@ -143,6 +170,15 @@ task<error_code> session::read_response_head(upstream_connection& upstream, uplo
     }
 }
 
+/// By the client or by ourselves.
+bool session::was_asked_for(int status) const {
+    if (http::was_asked_for(status, head_.fields)) return true;
+    http::request_head sent;
+    const auto size = up_text_.size();
+    (void)http::parse_request_head(up_text_, {size + 1, size, size}, sent);
+    return http::was_asked_for(status, sent.fields);
+}
+
 task<flow::action> session::on_answer(upstream_lease lease, const store::version& version,
                                       wall_time request_time, upload* up) {
     auto& shared = loop_.shared;
@@ -150,7 +186,8 @@ task<flow::action> session::on_answer(upstream_lease lease, const store::version
     http::body_framing framing;
     const bool malformed = http::response_framing(head, head_.verb, framing, loop_.cfg.unknown_coding) !=
                                http::framing_error::none ||
-                           (head.status == 101 && !(upgrade_ && head.fields.has(http::field_id::upgrade)));
+                           (head.status == 101 && !(upgrade_ && http::accepts_upgrade(head_, head))) ||
+                           !was_asked_for(head.status);
     if (malformed) {
         if (up != nullptr) co_await stop_upload(*up);
         lease.discard();

@@ -67,7 +67,7 @@ task<bool> session::relay_response(upstream_connection& upstream, const http::bo
     bool client_gone = false;
     bool sound = source.take_buffered(pieces_);
     if (!sound) {
-        loop_.counters.add(counter::upstream_errors);
+        note_upstream_failure(errc::upstream_malformed);
         exchange_.outcome().detail = describe(errc::upstream_malformed);
     }
     for (;;) {
@@ -87,7 +87,7 @@ task<bool> session::relay_response(upstream_connection& upstream, const http::bo
             break;
         }
         if (ec) {
-            loop_.counters.add(counter::upstream_errors);
+            note_upstream_failure(body_error(ec));
             if (ec == errc::client_timeout) loop_.counters.add(counter::timeout_upstream_idle);
             exchange_.outcome().detail = describe(static_cast<errc>(body_error(ec).value()));
             sound = false;

@@ -9,7 +9,13 @@ task<error_code> read_one_head(loop_context& loop, upstream_connection& upstream
     for (;;) {
         const auto parsed =
             http::parse_response_head(upstream.in.view(), loop.cfg.head_limits, upstream.head);
-        if (parsed.state == http::parse_state::complete) co_return error_code{};
+        if (parsed.state == http::parse_state::complete) {
+            http::body_framing none;
+            const bool sound =
+                is_final(upstream.head.status) ||
+                http::response_framing(upstream.head, http::method::get, none) == http::framing_error::none;
+            co_return sound ? error_code{} : error_code(errc::upstream_malformed);
+        }
         if (parsed.state == http::parse_state::malformed) co_return errc::upstream_malformed;
         const auto room = upstream.in.prepare(first_buffer, loop.cfg.head_limits.max_bytes + 1);
         if (room.empty()) co_return errc::upstream_malformed;

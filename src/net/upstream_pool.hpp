@@ -22,7 +22,7 @@ struct upstream_connection {
     recv_buffer in;
     http::response_head head; ///< views into `in`
     bool reused = false;      ///< it has served an exchange before
-    bool spent = false;       ///< it did not take the whole request, and serves no other
+    bool spent = false;       ///< it did not take the whole request, or may not have: it serves no other
     steady_time idle_since{};
 };
 

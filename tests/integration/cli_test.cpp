@@ -125,6 +125,51 @@ TEST_CASE("the access log says what Cache-Status says, in text and in JSON") {
     CHECK(log.find("/quiet-1") == log.rfind("/quiet-1"));
 }
 
+TEST_CASE("a refused request has its line in the access log, as far as it is known") {
+    scripted_upstream upstream([](turn& t) { t.ok("x", "no-store"); });
+    proxy p(upstream, {"--access-log", "misses", "--header-timeout", "100ms"});
+    struct row {
+        const char* bytes;
+        const char* line;
+    };
+    const row rows[] = {
+        {"GET /one HTTP/1.1\r\nHost: a, b\r\n\r\n", " GET a,+b /one 400 "},
+        {"GET /two\x01 HTTP/1.1\r\n\r\n", " GET - - 400 "},
+        {"GET /three HTTP/1.1\r\nHost: a\r\nX: \x1b\r\n\r\n", " GET a /three 400 "},
+        {"\x16\x03\x01\r\n\r\n", " - - - 400 "},
+        {"GET /four HTTP/1.1\r\nHost: a\r\nX", " GET a /four 408 "},
+        {"TRACE /five HTTP/1.1\r\nHost: a\r\n\r\n", " TRACE a /five 501 "},
+    };
+    for (const row& r : rows) {
+        client c = p.connect();
+        CHECK(c.get("/before").status == 200); // nothing of it may be in the line
+        REQUIRE(c.send(r.bytes));
+        (void)c.read();
+        INFO(r.line);
+        CHECK(p.process().wait_for_output(r.line));
+    }
+    CHECK(p.process().wait_for_output(R"(cache="meshcache; detail=\"malformed Host\"")"));
+    p.stop();
+    CHECK(p.log().find('\x1b') == std::string::npos);
+}
+
+TEST_CASE("an upstream that fails is in the log, whether or not requests are") {
+    scripted_upstream upstream([](turn& t) {
+        if (t.target() == "/cut")
+            t.send("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 9\r\n\r\nx");
+        t.close();
+    });
+    {
+        proxy p(upstream, {"--access-log", "off"});
+        CHECK(p.get("/failing").status == 502);
+        CHECK(p.process().wait_for_output("upstream-reset: shop.example/failing"));
+    }
+    proxy p(upstream, {"--access-log", "off"});
+    client c = p.connect();
+    REQUIRE(c.send(request_text("GET", "/cut")));
+    CHECK(p.process().wait_for_output("upstream-truncated: "));
+}
+
 TEST_CASE("what a client sends cannot forge a line of the log") {
     scripted_upstream upstream([](turn& t) { t.ok("x", "no-store"); });
     proxy p(upstream, {"--access-log", "all"});

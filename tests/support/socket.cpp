@@ -156,7 +156,10 @@ bool connection::fill_within(milliseconds bound) {
         buffer_.resize(had + piece);
         const ssize_t n = ::recv(fd_.get(), buffer_.data() + had, piece, 0);
         buffer_.resize(had + (n > 0 ? static_cast<std::size_t>(n) : 0));
-        if (n > 0) return true;
+        if (n > 0) {
+            if (tap_) tap_(std::string_view(buffer_).substr(had));
+            return true;
+        }
         if (n == 0) {
             ended_ = ending::closed;
             return false;

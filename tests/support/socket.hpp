@@ -7,6 +7,7 @@
 #include <meshcache/base/endpoint.hpp>
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -77,6 +78,8 @@ class connection {
     bool fill_within(milliseconds bound);
     /// Received and not yet taken.
     std::string& buffer() noexcept { return buffer_; }
+    /// Calls `tap` with all bytes that come from now on, as they come.
+    void set_tap(std::function<void(std::string_view)> tap) { tap_ = std::move(tap); }
     ending ended() const noexcept { return ended_; }
     /// Waits until the other side closes or resets; gives up if bytes come instead.
     ending wait_for_end();
@@ -93,6 +96,7 @@ class connection {
   private:
     unique_fd fd_;
     std::string buffer_;
+    std::function<void(std::string_view)> tap_;
     ending ended_ = ending::none;
 };
 

@@ -8,6 +8,7 @@
 namespace meshcache::test {
 namespace {
 constexpr std::size_t kept_requests = 10'000;
+constexpr std::size_t kept_bytes = std::size_t{4} << 20;
 } // namespace
 
 turn::turn(scripted_upstream& stage, connection& on, request asked, std::size_t number)
@@ -129,6 +130,11 @@ request scripted_upstream::last() const {
     return seen_.back();
 }
 
+std::string scripted_upstream::received() const {
+    const std::lock_guard lock(mutex_);
+    return received_;
+}
+
 void scripted_upstream::accept_all() {
     while (unique_fd fd = listener_->accept()) {
         const std::lock_guard lock(mutex_);
@@ -138,6 +144,10 @@ void scripted_upstream::accept_all() {
         });
         guest& g = guests_.emplace_back();
         g.on = connection(std::move(fd));
+        g.on.set_tap([this](std::string_view bytes) {
+            const std::lock_guard tapped(mutex_);
+            received_.append(bytes.substr(0, kept_bytes - received_.size()));
+        });
         g.thread = std::thread([this, &g, index = connections_++] { serve(g, index); });
     }
 }

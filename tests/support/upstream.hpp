@@ -100,6 +100,8 @@ class scripted_upstream {
     /// read them.
     std::vector<request> seen() const;
     request last() const;
+    /// The first megabytes that came on all connections, as they came.
+    std::string received() const;
     /// Whether the stage is being taken down.
     bool stopping() const noexcept { return stopping_.load(); }
 
@@ -123,6 +125,7 @@ class scripted_upstream {
     script script_;
     std::list<guest> guests_;
     std::vector<request> seen_;
+    std::string received_;
     std::size_t requests_ = 0;
     std::size_t connections_ = 0;
 };

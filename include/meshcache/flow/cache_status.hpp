@@ -32,7 +32,7 @@ struct cache_outcome {
     bool rejected = false;           ///< --on-hit reject refused it
     int fwd_status = 0;              ///< the upstream's status; 0: none
     std::optional<std::int64_t> ttl; ///< seconds of freshness left
-    std::string_view detail;         ///< a token; static storage
+    std::string_view detail;         ///< a token, or words without quotes; static storage
 };
 
 /// Appends the field's value, e.g. `meshcache; hit; ttl=42`.

@@ -66,6 +66,9 @@ class chunk_decoder {
     std::uint64_t remaining_ = 0; ///< of the chunk's content
 };
 
+/// Whether `bytes`, with which a chunked body begins, are malformed already.
+bool is_malformed_chunked(std::string_view bytes) noexcept;
+
 /// Writes `size` in hex and CRLF to `out` (at least 18 bytes); returns the length.
 std::size_t write_chunk_size(char* out, std::uint64_t size) noexcept;
 

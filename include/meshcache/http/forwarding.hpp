@@ -53,8 +53,9 @@ struct upstream_conditions {
 /// Appends the request's head as it goes to the upstream to `out`, start line to empty line:
 /// origin-form target and normalised Host, end-to-end fields, X-Forwarded-For/-Host/-Proto/-Port,
 /// Forwarded, Via, and the framing fields that `framing` says. With `upgrade`, Connection and
-/// Upgrade are kept. Fields by which an application could be made to see another URL or method
-/// than the key has (X-Original-URL, X-Rewrite-URL, X-HTTP-Method-Override and their like) are removed.
+/// the offered protocols of Upgrade are kept. Expect goes only with content, and not for HTTP/1.0. Fields by
+/// which an application could be made to see another URL or method than the key has (X-Original-URL,
+/// X-Rewrite-URL, X-HTTP-Method-Override and their like) are removed.
 void write_upstream_head(const request_head& head, const request_uri& uri, const body_framing& framing,
                          const client_facts& client, bool upgrade, std::string& out);
 

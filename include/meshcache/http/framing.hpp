@@ -27,7 +27,8 @@ enum class framing_error : std::uint8_t {
     transfer_encoding_in_http10,
     bad_content_length, ///< not 1*DIGIT, a list, with leading zeros, or beyond 2^63-1
     repeated_content_length,
-    host_missing, ///< HTTP/1.1 without Host
+    content_in_interim, ///< a 1xx that says that content follows
+    host_missing,       ///< HTTP/1.1 without Host
     host_repeated,
     host_malformed,
 };
@@ -44,10 +45,15 @@ framing_error request_framing(const request_head& head, body_framing& out) noexc
 /// another reader could find `chunked`.
 enum class unknown_coding : std::uint8_t { refuse, until_close };
 
-/// The framing of a response to a request with method `request_method`. 1xx, 204, 304 and answers to
-/// HEAD have no content whatever their fields say.
+/// The framing of a response to a request with method `request_method`. 204, 304 and answers to HEAD have no
+/// content whatever their fields say; 1xx that say they had some are refused, since what follows could be
+/// taken for it.
 framing_error response_framing(const response_head& head, method request_method, body_framing& out,
                                unknown_coding policy = unknown_coding::refuse) noexcept;
+
+/// Whether a response with that status can be the answer to a request with those fields: 206 only to Range,
+/// and 304 only to If-None-Match or If-Modified-Since (RFC 9110, sections 15.3.7 and 15.4.5).
+bool was_asked_for(int status, const field_list& request_fields) noexcept;
 
 /// Whether the connection stays open after this message (RFC 9112, section 9.3): the version's default and
 /// the options of Connection.
