@@ -1,3 +1,4 @@
+#include <meshcache/base/test_hooks.hpp>
 #include <meshcache/http/reuse.hpp>
 
 #include <algorithm>
@@ -24,7 +25,7 @@ reuse decide_reuse(const lifetime& life, const request_directives& request, wall
         return reuse::request_refuses;
     const milliseconds left = life.fresh_until - now;
     if (request.min_fresh && left < *request.min_fresh) return reuse::request_refuses;
-    if (left > milliseconds{0}) return reuse::fresh;
+    if (left > milliseconds{0} || planted == mutant::stale_is_fresh) return reuse::fresh;
 
     if (!life.must_revalidate && max_stale_covers(request, -left)) return reuse::stale_revalidate;
     // With max-age a client wants nothing stale, unless it says max-stale too (RFC 9111, section 5.2.1.1).

@@ -114,7 +114,8 @@ task<flow::action> fetch(errand& e) {
 
     const auto& head = s.lease->head;
     http::body_framing framing;
-    if (http::response_framing(head, http::method::get, framing) != http::framing_error::none ||
+    if (http::response_framing(head, http::method::get, framing, loop.cfg.unknown_coding) !=
+            http::framing_error::none ||
         head.status == 101) {
         co_return failed(e, errc::upstream_malformed);
     }

@@ -2,6 +2,8 @@
 #include "fill_pump.hpp"
 #include "session.hpp"
 
+#include <meshcache/base/test_hooks.hpp>
+
 namespace meshcache::net {
 namespace {
 
@@ -55,6 +57,7 @@ void invalidate(loop_context& loop, std::string_view key, const store::version& 
     auto& shared = loop.shared;
     if (shared.cache.raise_floor(shared.cache.view(key), floor))
         loop.counters.add(counter::removed_invalidated);
+    if constexpr (planted == mutant::invalidation_stays_at_home) return;
     if (shared.link != nullptr) shared.link->invalidate(key, floor);
 }
 

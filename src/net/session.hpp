@@ -67,7 +67,7 @@ class session : public session_hook {
     struct selection;
     void select(const store::stored_response& response, selection& out);
     std::string_view hit_fields(const store::stored_response& response);
-    void append_dynamic_fields(std::string& out, const http::lifetime* life);
+    void append_dynamic_fields(std::string& out, const store::response_meta* stored);
     struct stream_part;
     task<void> follow();
     stream_part select_of_stream(const store::streamed_head& head);
@@ -89,7 +89,7 @@ class session : public session_hook {
     /// `for_store`: the answer may be stored, so the request asks for what everybody may get.
     task<flow::action> fetch(bool for_store);
     task<error_code> read_response_head(upstream_connection& upstream, upload* up);
-    task<flow::action> on_answer(upstream_lease lease, const store::version& version, wall_time request_time,
+    task<flow::action> on_answer(upstream_lease lease, const store::version& asked, wall_time request_time,
                                  upload* up);
     bool was_asked_for(int status) const;
     void note_upstream_failure(error_code ec);

@@ -2,6 +2,7 @@
 #include "chunk_gather.hpp"
 #include "session.hpp"
 
+#include <meshcache/base/test_hooks.hpp>
 #include <meshcache/http/grammar.hpp>
 #include <meshcache/http/reuse.hpp>
 #include <meshcache/http/stored_head.hpp>
@@ -78,14 +79,19 @@ void session::log_refused(int status) {
                         .outcome = &exchange_.outcome()});
 }
 
-void session::append_dynamic_fields(std::string& out, const http::lifetime* life) {
-    if (life != nullptr) {
-        const auto age = http::current_age(*life, loop_.shared.clock.wall());
+void session::append_dynamic_fields(std::string& out, const store::response_meta* stored) {
+    if (stored != nullptr) {
+        const auto age = http::current_age(stored->life, loop_.shared.clock.wall());
         if (age.count() > 0 || exchange_.outcome().hit) {
             out += "Age: ";
             append_number(out, age.count());
             out += "\r\n";
         }
+    }
+    if (versions_are_shown && stored != nullptr) {
+        out += "Meshcache-Version: ";
+        out += stored->version.to_string();
+        out += "\r\n";
     }
     out += "Cache-Status: ";
     flow::write_cache_status(exchange_.outcome(), out);
@@ -102,7 +108,8 @@ std::string_view session::hit_fields(const store::stored_response& response) {
     char* const begin = tails_.data() + tails_used_;
     const auto& outcome = exchange_.outcome();
     char* end = begin;
-    if (outcome.hit && !outcome.from_redis && outcome.detail.empty() && head_.minor == 1 && !close_) {
+    if (!versions_are_shown && outcome.hit && !outcome.from_redis && outcome.detail.empty() &&
+        head_.minor == 1 && !close_) {
         const auto age = http::current_age(response.meta().life, loop_.shared.clock.wall());
         end = put(end, "Age: ");
         end = put(end, age.count());
@@ -111,7 +118,7 @@ std::string_view session::hit_fields(const store::stored_response& response) {
         end = put(end, "\r\n\r\n");
     } else {
         text_.clear();
-        append_dynamic_fields(text_, &response.meta().life);
+        append_dynamic_fields(text_, &response.meta());
         end = put(end, std::string_view(text_).substr(
                            0, tail_room)); // it is below 200 bytes: see write_cache_status
     }
@@ -365,7 +372,7 @@ task<void> session::follow() {
         const bool last = view.at_end || position + total >= part.span.end;
         gather.clear();
         if (!head_sent) {
-            append_dynamic_fields(part.head, &head->meta.life);
+            append_dynamic_fields(part.head, &head->meta);
             gather.emplace_back(part.head.data(), part.head.size());
             head_sent = true;
         }

@@ -3,6 +3,7 @@
 #include "upload.hpp"
 #include "upstream_head.hpp"
 
+#include <meshcache/base/test_hooks.hpp>
 #include <meshcache/http/grammar.hpp>
 #include <meshcache/http/upgrade.hpp>
 
@@ -179,7 +180,7 @@ bool session::was_asked_for(int status) const {
     return http::was_asked_for(status, sent.fields);
 }
 
-task<flow::action> session::on_answer(upstream_lease lease, const store::version& version,
+task<flow::action> session::on_answer(upstream_lease lease, const store::version& asked,
                                       wall_time request_time, upload* up) {
     auto& shared = loop_.shared;
     const auto& head = lease->head;
@@ -199,6 +200,8 @@ task<flow::action> session::on_answer(upstream_lease lease, const store::version
         co_return flow::action::relay_response;
     }
     invalidate_target(head);
+    const auto version =
+        planted == mutant::version_of_answer ? shared.versions.next(shared.clock.wall()) : asked;
     auto next =
         exchange_.on_response(head, framing, version, request_time, shared.clock.wall(), loop_.sweep.now());
     if (exchange_.outdates_stored()) invalidate(loop_, exchange_.primary_key(), version);

@@ -2,6 +2,8 @@
 #include "redis_link_impl.hpp"
 #include "scripts.hpp"
 
+#include <meshcache/base/test_hooks.hpp>
+
 #include <boost/asio/post.hpp>
 #include <spdlog/logger.h>
 
@@ -93,6 +95,7 @@ void link::impl::check_anchor(std::function<void()> then) {
 
 /// Entries were missed, or what they told is gone: the log was trimmed past our place, or lost.
 void link::impl::on_gap(std::function<void()> then) {
+    if constexpr (planted == mutant::gap_ignored) return locate_end(false, std::move(then));
     slab_.add(counter::log_gaps);
     log_->warn("redis {}: the change log has a gap after {}", settings_.address.to_string(),
                position_->to_string());
@@ -127,6 +130,7 @@ void link::impl::locate_end(bool gap, std::function<void()> then) {
 /// Redis was emptied, and has forgotten what was purged. Replicas that were cut off since before the purge
 /// must not bring it back.
 void link::impl::tell_floors_again() {
+    if constexpr (planted == mutant::floors_not_told_again) return;
     for (const floor_memory::item& f : floors_.all())
         queue_.with([&](write_queue& q) { q.invalidate({f.key, f.hash}, f.floor); });
     pump();
@@ -232,6 +236,7 @@ void link::impl::apply(const change& c, wall_time now) {
 }
 
 void link::impl::apply_put(http::key_view key, const store::version& version) {
+    if constexpr (planted == mutant::log_puts_ignored) return;
     const store::response_ptr held = local_.peek(key);
     if (held && held->meta().version >= version) return;
     // Also where nothing is held: a fill that is under way may be older.
@@ -241,11 +246,13 @@ void link::impl::apply_put(http::key_view key, const store::version& version) {
 }
 
 store::version link::impl::local_floor(const store::version& floor, wall_time now) {
+    if constexpr (planted == mutant::skew_ignored) return floor;
     const store::version skewed = end_of(floor.time() + settings_.max_clock_skew);
     return std::max(floor, std::min(skewed, versions_.next(now)));
 }
 
 void link::impl::apply_floor(http::key_view key, const store::version& floor, wall_time now) {
+    if constexpr (planted == mutant::log_floors_ignored) return;
     const store::version here = local_floor(floor, now);
     floors_.raise(key, floor, here);
     queue_.with([&](write_queue& q) { q.forget_below(key, here); });

@@ -3,6 +3,8 @@
 #include "reconcile.hpp"
 #include "redis_link_impl.hpp"
 
+#include <meshcache/base/test_hooks.hpp>
+
 #include <spdlog/logger.h>
 
 #include <charconv>
@@ -35,6 +37,7 @@ void link::impl::begin_reconciliation() {
     reconcile_cursor_ = 0;
     ++reconcile_run_;
     publish_state();
+    if constexpr (planted == mutant::reconcile_skipped) return end_reconciliation();
     next_reconcile_step();
 }
 

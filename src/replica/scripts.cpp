@@ -1,6 +1,8 @@
 #include "keys.hpp"
 #include "scripts.hpp"
 
+#include <meshcache/base/test_hooks.hpp>
+
 #include <utility>
 
 namespace meshcache::replica {
@@ -106,9 +108,18 @@ redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('(%.0f', now - ton
 return #KEYS - 2
 )lua";
 
+/// The checker's mutants have one line of a script changed; without one, this is nothing.
+void plant(std::string& text, mutant what, std::string_view line, std::string_view instead) {
+    if (planted == what && text.find(line) != std::string::npos)
+        text.replace(text.find(line), line.size(), instead);
+}
+
 script make(std::string_view body) {
     std::string text(common);
     text += body;
+    plant(text, mutant::put_ignores_versions, "elseif order < 0 then", "elseif false then");
+    plant(text, mutant::put_ignores_floors, "return made <= floor", "return false");
+    plant(text, mutant::purge_keeps_record, "redis.call('DEL', KEYS[n])", "redis.call('EXISTS', KEYS[n])");
     std::string sha = sha1_hex(text);
     return {std::move(text), std::move(sha)};
 }

@@ -1,5 +1,7 @@
 #include "write_queue.hpp"
 
+#include <meshcache/base/test_hooks.hpp>
+
 #include <algorithm>
 #include <utility>
 
@@ -138,6 +140,7 @@ void write_queue::put_back(std::uint64_t id) {
     in_flight_.erase(found);
     for (const store::response_ptr& sent : batch->puts) put_bytes_ -= cost(*sent);
     for (const floor_item& sent : batch->floors) floor_bytes_ -= cost(sent);
+    if constexpr (planted == mutant::failed_batch_is_lost) return;
 
     for (auto sent = batch->floors.rbegin(); sent != batch->floors.rend(); ++sent) {
         if (sent->everything) {
@@ -191,6 +194,7 @@ void write_queue::erase_put(put_list::iterator at) {
 }
 
 void write_queue::make_room() {
+    if constexpr (planted == mutant::queue_without_bound) return;
     while (bytes() > limits_.bytes && !puts_.empty()) {
         erase_put(puts_.begin());
         ++counts_.dropped;

@@ -1,5 +1,7 @@
 #include "shard.hpp"
 
+#include <meshcache/base/test_hooks.hpp>
+
 #include <algorithm>
 #include <utility>
 
@@ -80,8 +82,10 @@ insert_outcome shard::insert(response_ptr response, const version& begun) {
 
     const scoped_lock lock(mutex_);
     auto id = find(key);
-    if (id != no_slot && t_.nodes[id].response->meta().version >= v) return {older};
-    if (begun < floors_.base() || v < floors_.of(key.hash)) return {invalidated};
+    if constexpr (planted != mutant::insert_ignores_versions)
+        if (id != no_slot && t_.nodes[id].response->meta().version >= v) return {older};
+    if constexpr (planted != mutant::insert_ignores_floors)
+        if (begun < floors_.base() || v < floors_.of(key.hash)) return {invalidated};
     if (!fits) {
         // What it would have replaced is out of date all the same.
         if (id != no_slot) remove(id, out);
@@ -127,6 +131,7 @@ bool shard::raise_floor(http::key_view key, const version& floor) {
     dropped out;
     const scoped_lock lock(mutex_);
     floors_.raise(key.hash, floor);
+    if constexpr (planted == mutant::floor_keeps_response) return false;
     const auto id = find(key);
     if (id == no_slot || t_.nodes[id].response->meta().version >= floor) return false;
     remove(id, out);

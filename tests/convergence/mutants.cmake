@@ -1,0 +1,24 @@
+# Which sources each planted mistake is in; see include/meshcache/base/test_hooks.hpp.
+set(mutant_sources
+  insert_ignores_versions=store/shard
+  insert_ignores_floors=store/shard
+  floor_keeps_response=store/shard
+  clock_ignores_others=store/version
+  stale_is_fresh=http/reuse
+  purge_spares_fills=flow/exchange
+  version_of_answer=net/session_fetch
+  invalidation_stays_at_home=net/fill_pump
+  log_puts_ignored=replica/redis_link_log
+  log_floors_ignored=replica/redis_link_log
+  skew_ignored=replica/redis_link_log
+  gap_ignored=replica/redis_link_log
+  floors_not_told_again=replica/redis_link_log
+  reconcile_skipped=replica/redis_link_reconcile
+  reconcile_restores_all=replica/reconcile
+  put_ignores_versions=replica/scripts
+  put_ignores_floors=replica/scripts
+  purge_keeps_record=replica/scripts
+  failed_batch_is_lost=replica/write_queue
+  queue_without_bound=replica/write_queue
+  lookup_without_deadline=replica/redis_link_reads
+  lookup_ignores_floors=replica/redis_link_reads)
