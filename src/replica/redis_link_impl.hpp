@@ -82,7 +82,8 @@ class link::impl {
         std::string key;
         std::uint64_t hash = 0;
         steady_time deadline;
-        lookup_handler handler; ///< empty once it was called
+        lookup_handler handler;    ///< empty once it was called
+        store::version begun = {}; ///< the moment when it was sent
     };
     using lookup_ptr = std::shared_ptr<lookup_request>;
 
@@ -127,6 +128,9 @@ class link::impl {
     void on_batch_reply(const batch_ptr& batch, const std::vector<store::response_ptr>& sent,
                         const reply_view* reply);
     void on_put_verdicts(const std::vector<store::response_ptr>& sent, const reply_view& reply);
+    /// Drops the local response of exactly that version. Nothing older takes its place: what was served once
+    /// is not taken back. Returns whether it was there.
+    bool withdraw(http::key_view key, const store::version& version);
     void on_write_error(std::string_view text);
     /// How long Redis should hold `response` from now on; zero or less if not at all.
     static milliseconds usable_for(const store::stored_response& response, wall_time now) noexcept;
@@ -139,8 +143,12 @@ class link::impl {
     void answer_all_lookups();
     void arm_lookup_timer();
     void on_lookup_timer();
-    /// The response in `record` if it may be used; else null, counted.
-    store::response_ptr accept_record(std::string_view record, http::key_view key);
+    /// The response in `record`, which was asked for at `begun`, if it may be used; else null, counted.
+    store::response_ptr accept_record(std::string_view record, http::key_view key,
+                                      const store::version& begun);
+    /// Whether a response of another replica, of a version above the floor, may have been made before it all
+    /// the same, by a clock that runs ahead; unless Redis, which knows what its maker knew, had the floor.
+    bool may_be_older(const store::version& version, const store::version& floor) const noexcept;
     void want(http::key_view key, const store::version& at_least);
     void pump_refetches();
 

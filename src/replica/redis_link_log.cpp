@@ -112,10 +112,7 @@ void link::impl::on_gap(std::function<void()> then) {
 
 /// Moves to the end of the log.
 void link::impl::locate_end(bool gap, std::function<void()> then) {
-    if (gap && floors_.size() > 0)
-        ask(*follower_, {"ZCARD", names_.floors()}, "reading the floors", [this](const reply_view& reply) {
-            if (reply.integer() == 0) tell_floors_again();
-        });
+    if (gap) tell_floors_again();
     ask(*follower_, {"XREVRANGE", names_.log(), "+", "-", "COUNT", "1"}, "reading the log",
         [this, then = std::move(then)](const reply_view& reply) {
             stream_id end;
@@ -127,13 +124,34 @@ void link::impl::locate_end(bool gap, std::function<void()> then) {
         });
 }
 
-/// Redis was emptied, and has forgotten what was purged. Replicas that were cut off since before the purge
-/// must not bring it back.
+/// Redis was emptied, or has come back with what it held some time ago, and has forgotten what was purged
+/// since. Replicas that were cut off since before the purge must not bring it back. Others may have told it
+/// of some purges already, so each floor that is remembered here is compared.
 void link::impl::tell_floors_again() {
     if constexpr (planted == mutant::floors_not_told_again) return;
-    for (const floor_memory::item& f : floors_.all())
-        queue_.with([&](write_queue& q) { q.invalidate({f.key, f.hash}, f.floor); });
-    pump();
+    const auto remembered = std::make_shared<const std::vector<floor_memory::item>>(floors_.all());
+    for (std::size_t begin = 0; begin < remembered->size(); begin += reconcile_keys) {
+        const std::size_t count = std::min(reconcile_keys, remembered->size() - begin);
+        std::vector<std::string> selectors;
+        selectors.reserve(count);
+        std::vector<std::string_view> arguments{"ZMSCORE", names_.floors()};
+        for (std::size_t i = 0; i < count; ++i) {
+            selectors.push_back("k" + (*remembered)[begin + i].key);
+            arguments.push_back(selectors.back());
+        }
+        follower_->send(arguments, settings_.command_timeout,
+                        [this, remembered, begin, count](const reply_view* reply) {
+                            if (reply == nullptr) return;
+                            if (reply->is_error()) return fail("reading the floors", reply->text());
+                            for (std::size_t i = 0; i < count && i < reply->size(); ++i) {
+                                const floor_memory::item& f = (*remembered)[begin + i];
+                                const auto there = floor_score((*reply)[i]);
+                                if (there && *there >= f.floor.time()) continue;
+                                queue_.with([&](write_queue& q) { q.invalidate({f.key, f.hash}, f.floor); });
+                            }
+                            pump();
+                        });
+    }
 }
 
 void link::impl::show_position() {

@@ -25,6 +25,7 @@ void link::impl::begin_lookup(const lookup_ptr& request) {
         return;
     }
     slab_.add(counter::redis_lookups);
+    request->begun = versions_.next(clock_.wall());
     pending_lookups_.push_back(request);
     if (!lookup_timer_armed_) arm_lookup_timer();
     const std::string name = names_.record(request->key);
@@ -44,7 +45,7 @@ void link::impl::on_lookup_reply(const lookup_ptr& request, const reply_view* re
             failed = !reply->text().starts_with("WRONGTYPE");
             if (failed) note_error("look-up", reply->text());
         } else if (reply->what() == reply_view::kind::text) {
-            response = accept_record(reply->text(), {request->key, request->hash});
+            response = accept_record(reply->text(), {request->key, request->hash}, request->begun);
         }
     }
     {
@@ -111,7 +112,8 @@ void link::impl::on_lookup_timer() {
     if (!pending_lookups_.empty() && !lookup_timer_armed_) arm_lookup_timer();
 }
 
-store::response_ptr link::impl::accept_record(std::string_view record, http::key_view key) {
+store::response_ptr link::impl::accept_record(std::string_view record, http::key_view key,
+                                              const store::version& begun) {
     const auto decoded = decode(record, key);
     if (!decoded) {
         slab_.add(counter::redis_records_bad);
@@ -131,9 +133,19 @@ store::response_ptr link::impl::accept_record(std::string_view record, http::key
     // Floors that may not have reached Redis yet, and those that mean more here than there.
     const auto queued = queue_.with([&](const write_queue& q) { return q.floor_of(key); });
     if (queued && version < *queued) return nullptr;
-    if (const floor_memory::item* known = floors_.find(key); known != nullptr && version < known->known)
-        return nullptr;
+    const auto untold = queue_.with([&](const write_queue& q) { return q.unacknowledged_floor_of(key); });
+    if (untold && may_be_older(version, *untold)) return nullptr;
+    if (const floor_memory::item* floor = floors_.find(key); floor != nullptr) {
+        if (version < floor->known) return nullptr;
+        // What was read since it is known here, Redis has held against it.
+        if (begun < floor->known && may_be_older(version, floor->floor)) return nullptr;
+    }
     return response;
+}
+
+bool link::impl::may_be_older(const store::version& version, const store::version& floor) const noexcept {
+    if (version.replica == floor.replica || version.replica == versions_.replica()) return false;
+    return version.time() <= floor.time() + settings_.max_clock_skew;
 }
 
 void link::impl::want(http::key_view key, const store::version& at_least) {
@@ -158,7 +170,7 @@ void link::impl::pump_refetches() {
                            --refetches_;
                            if (reply == nullptr) return;
                            if (reply->what() == reply_view::kind::text) {
-                               auto response = accept_record(reply->text(), {next.key, next.hash});
+                               auto response = accept_record(reply->text(), {next.key, next.hash}, begun);
                                if (response && response->meta().version >= next.at_least) {
                                    const auto outcome = local_.insert(std::move(response), begun);
                                    if (outcome.took()) slab_.add(counter::stored);

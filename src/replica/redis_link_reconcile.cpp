@@ -119,7 +119,12 @@ void link::impl::on_reconcile_step(const std::shared_ptr<reconcile_step>& step) 
             slab_.add(counter::versions_refused);
             in_redis.reset(); // the put script lets it make way, too
         }
-        switch (judge(version, in_redis, step->floors[i], floors_complete_)) {
+        // As the put script would hold it against the floor.
+        const floor_memory::item* const known = floors_.find(key);
+        const bool knew = known != nullptr && step->floors[i] && known->floor.time() >= *step->floors[i] &&
+                          version > known->known;
+        const milliseconds skew = knew ? milliseconds{0} : settings_.max_clock_skew;
+        switch (judge(version, in_redis, step->floors[i], skew, floors_complete_)) {
         case verdict::keep:
             break;
         case verdict::refresh:

@@ -151,18 +151,25 @@ void link::impl::on_put_verdicts(const std::vector<store::response_ptr>& sent, c
         case put_verdict::older:
             // The log tells of the newer one, or has told before this one was made.
             slab_.add(counter::redis_puts_refused);
-            if (local_.erase(key, version)) {
+            if (withdraw(key, version)) {
                 slab_.add(counter::removed_invalidated);
                 want(key, version);
             }
             break;
         case put_verdict::invalidated:
             slab_.add(counter::redis_puts_refused);
-            if (local_.erase(key, version)) slab_.add(counter::removed_invalidated);
+            if (withdraw(key, version)) slab_.add(counter::removed_invalidated);
             break;
         }
     }
     pump_refetches();
+}
+
+bool link::impl::withdraw(http::key_view key, const store::version& version) {
+    // The stamp just above: a newer response stays, and may still come.
+    const auto held = local_.peek(key);
+    const bool there = held && held->meta().version == version;
+    return local_.raise_floor(key, {version.stamp + 1, 0}) && there;
 }
 
 void link::impl::on_write_error(std::string_view text) {

@@ -169,7 +169,13 @@ void write_queue::put_back(std::uint64_t id) {
 }
 
 std::optional<store::version> write_queue::floor_of(http::key_view key) const {
-    std::optional<store::version> floor = known_all_;
+    auto floor = unacknowledged_floor_of(key);
+    if (known_all_) raise(floor, *known_all_);
+    return floor;
+}
+
+std::optional<store::version> write_queue::unacknowledged_floor_of(http::key_view key) const {
+    std::optional<store::version> floor;
     if (pending_all_) raise(floor, *pending_all_);
     if (const auto found = floor_index_.find(key); found != floor_index_.end())
         raise(floor, found->second->floor);

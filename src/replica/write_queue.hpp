@@ -86,6 +86,8 @@ class write_queue {
 
     /// The highest floor for that key that waits, is in flight, or is known to hold for everything.
     std::optional<store::version> floor_of(http::key_view key) const;
+    /// The same without what is known to hold for everything: Redis may not have heard of it.
+    std::optional<store::version> unacknowledged_floor_of(http::key_view key) const;
     const std::optional<store::version>& known_floor_of_all() const noexcept { return known_all_; }
 
     /// Records and floors that wait or are in flight.

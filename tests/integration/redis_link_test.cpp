@@ -350,6 +350,78 @@ TEST_CASE("A record made by a fast clock in ignorance of a purge is refused with
     CHECK(put_directly(server, names, "other", ahead + "x") == 0);
 }
 
+TEST_CASE("A record of a fast clock that was read while a purge was on its way is not kept", "[redis]") {
+    redis_server server;
+    replica_under_test a(1, settings_for(server.unix_address())), b(2, settings_for(server.unix_address()));
+    b.clock.shift(milliseconds{200});
+    a.start_and_wait();
+    b.start_and_wait();
+    b.fill("key", "old");
+    REQUIRE(eventually([&] { return b.idle(); }));
+
+    // Redis answers the look-up before it takes the purge, and says nothing until both are on their way.
+    server.pause();
+    std::promise<store::response_ptr> answer;
+    REQUIRE(a.redis.lookup("key", [&](store::response_ptr r) { answer.set_value(std::move(r)); }));
+    a.invalidate("key");
+    server.resume();
+    CHECK(answer.get_future().get() == nullptr);
+    REQUIRE(eventually([&] { return a.idle(); }));
+    const auto found = a.look_up("key");
+    REQUIRE(found);
+    CHECK(*found == nullptr);
+}
+
+TEST_CASE("A response that Redis refuses does not make way for an older one", "[redis]") {
+    redis_server server;
+    replica_under_test a(1, settings_for(server.unix_address())), b(2, settings_for(server.unix_address()));
+    a.start_and_wait();
+    a.invalidate("key");
+    a.clock.shift(milliseconds{10}); // clear of the floor's own millisecond
+    a.fill("key", "one");
+    REQUIRE(eventually([&] { return a.idle() && a.count(counter::redis_puts) == 1; }));
+
+    // Made within the skew of a purge that this replica never heard of: it cannot be told from an older one.
+    b.start_and_wait();
+    b.fill("key", "two");
+    REQUIRE(eventually([&] { return b.count(counter::redis_puts_refused) == 1; }));
+    CHECK(b.content("key").empty());
+    REQUIRE(b.look_up("key"));
+    CHECK(b.content("key").empty());
+
+    b.clock.shift(milliseconds{320});
+    b.fill("key", "three");
+    INFO("refused " << b.count(counter::redis_puts_refused) << " puts " << b.count(counter::redis_puts)
+                    << " versions refused " << a.count(counter::versions_refused) << " events "
+                    << a.count(counter::log_events) << " a has " << a.content("key"));
+    CHECK(eventually([&] { return a.content("key") == "three"; }));
+    CHECK(b.content("key") == "three");
+}
+
+TEST_CASE("Redis is told again of each floor that it has lost, whatever others it has", "[redis]") {
+    redis_server server;
+    const std::string floors = key_names("default").floors();
+    replica_under_test a(1, settings_for(server.unix_address()));
+    a.start_and_wait();
+    for (const char* key : {"lost", "older", "kept"}) a.invalidate(key);
+    REQUIRE(eventually([&] { return a.idle(); }));
+    const auto score = [&](const char* selector) {
+        return server.command({"ZSCORE", floors, selector}).text;
+    };
+    const std::string lost = score("klost"), older = score("kolder");
+    REQUIRE(!lost.empty());
+
+    // As after a failover to a replica of Redis that lagged behind.
+    server.command(
+        {"EVAL",
+         "redis.call('FLUSHALL') redis.call('ZADD', KEYS[1], 5, 'kolder', ARGV[1], 'kkept')", "1",
+         floors, score("kkept")});
+    server.command({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"});
+    CHECK(eventually([&] { return score("klost") == lost && score("kolder") == older; }));
+    REQUIRE(eventually([&] { return a.idle(); }));
+    CHECK(a.count(counter::redis_invalidations) == 5);
+}
+
 TEST_CASE("A version far ahead of the clock of Redis is refused, and makes way where it got in", "[redis]") {
     redis_server server;
     const key_names names("default");

@@ -159,9 +159,14 @@ TEST_CASE("Reconciliation keeps what agrees, and brings the rest together", "[re
     };
     for (const row& r : rows) {
         CAPTURE(r.what);
-        CHECK(judge(at_ms(10), r.in_redis, r.floor, true) == r.within);
-        CHECK(judge(at_ms(10), r.in_redis, r.floor, false) == r.beyond);
+        CHECK(judge(at_ms(10), r.in_redis, r.floor, milliseconds{0}, true) == r.within);
+        CHECK(judge(at_ms(10), r.in_redis, r.floor, milliseconds{0}, false) == r.beyond);
     }
+    // Its maker did not know of the floor, and may have a clock that runs ahead.
+    CHECK(judge(at_ms(10), {}, ms(7), milliseconds{3}, true) == verdict::drop);
+    CHECK(judge(at_ms(10), at_ms(9), ms(7), milliseconds{3}, true) == verdict::drop);
+    CHECK(judge(at_ms(10), at_ms(10), ms(7), milliseconds{3}, true) == verdict::keep);
+    CHECK(judge(at_ms(10), {}, ms(6), milliseconds{3}, true) == verdict::restore);
 }
 
 TEST_CASE("Latencies are summed up over the last of them", "[latency]") {
