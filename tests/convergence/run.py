@@ -21,7 +21,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from kit import checks, driver, report, self_test  # noqa: E402
-from kit.plan import make_plan  # noqa: E402
+from kit.plan import PARTS, make_plan  # noqa: E402
 from kit.shrink import shrink  # noqa: E402
 
 RUN_LIMIT = 180  # seconds of one run, far above what it takes
@@ -43,7 +43,7 @@ def run_plan(plan, binary):
 
 
 def run_one(arguments):
-    plan = make_plan(arguments.seed)
+    plan = make_plan(arguments.seed, arguments.without)
     if arguments.keep is not None:
         plan.ops = [plan.ops[n] for n in json.loads(arguments.keep)]
     text = run_plan(plan, arguments.binary)
@@ -52,9 +52,9 @@ def run_one(arguments):
     return 1 if text is not None else 0
 
 
-def run_apart(seed, binary, keep=None):
+def run_apart(seed, binary, without, keep=None):
     """One run in a process of its own: (exit code, output). 0: kept; 1: broken; else the stage itself failed."""
-    command = [sys.executable, __file__, "one", "--binary", str(binary), "--seed", str(seed)]
+    command = [sys.executable, __file__, "one", "--binary", str(binary), "--seed", str(seed), "--without", *without]
     if keep is not None:
         command += ["--keep", json.dumps(keep)]
     try:
@@ -65,12 +65,12 @@ def run_apart(seed, binary, keep=None):
     return code, done.stdout + done.stderr
 
 
-def shrink_seed(seed, binary, seconds):
-    plan = make_plan(seed)
+def shrink_seed(seed, binary, without, seconds):
+    plan = make_plan(seed, without)
     numbered = {id(op): n for n, op in enumerate(plan.ops)}
 
     def breaks(shorter):
-        code, output = run_apart(seed, binary, [numbered[id(op)] for op in shorter.ops])
+        code, output = run_apart(seed, binary, without, [numbered[id(op)] for op in shorter.ops])
         return output if code == 1 else None
 
     shortest, output = shrink(plan, breaks, seconds, say)
@@ -96,7 +96,7 @@ def check(arguments):
         for seed in seeds_in_turn(seeds):
             if end is not None and time.monotonic() > end or broken and not arguments.go_on:
                 return
-            code, output = run_apart(seed, arguments.binary)
+            code, output = run_apart(seed, arguments.binary, arguments.without)
             done += 1
             if code == 1:
                 broken.append(seed)
@@ -113,7 +113,7 @@ def check(arguments):
         + (f" (seeds {', '.join(map(str, sorted(broken)))})" if broken else "")
         + (f", {failed} could not be carried out" if failed else ""))
     if broken and arguments.shrink:
-        shrink_seed(broken[0], arguments.binary, arguments.shrink)
+        shrink_seed(broken[0], arguments.binary, arguments.without, arguments.shrink)
     return 1 if broken or failed else 0
 
 
@@ -135,7 +135,7 @@ def mutants(arguments):
         with ThreadPoolExecutor(arguments.jobs) as pool:
             for start in range(1, arguments.seeds + 1, arguments.jobs):
                 batch = range(start, min(start + arguments.jobs, arguments.seeds + 1))
-                for seed, (code, output) in zip(batch, pool.map(lambda s: run_apart(s, binary), batch)):
+                for seed, (code, output) in zip(batch, pool.map(lambda s: run_apart(s, binary, arguments.without), batch)):
                     runs += 1
                     if code == 1 and caught is None:
                         caught = seed, output.splitlines()[0]
@@ -154,7 +154,7 @@ def mutants(arguments):
 
 
 def show_plan(arguments):
-    plan = make_plan(arguments.seed)
+    plan = make_plan(arguments.seed, arguments.without)
     say(f"seed {plan.seed}: {plan.profile}, {plan.replicas} replicas, clocks off by {plan.offsets} ms, "
         f"{' '.join(plan.flags)}")
     for op in plan.ops:
@@ -190,6 +190,8 @@ def main():
     p.set_defaults(run=show_plan)
     p = commands.add_parser("self-test", help="see that every check finds what it is there for")
     p.set_defaults(run=lambda _: self_test.main())
+    for p in commands.choices.values():
+        p.add_argument("--without", nargs="*", default=[], choices=PARTS, help="what runs do without")
     arguments = parser.parse_args()
     return arguments.run(arguments)
 

@@ -73,7 +73,15 @@ def purge_safety(history):
 def freshness(history, keys):
     """Nothing is served beyond its lifetime, and Age does not make it younger than it is."""
     out = []
-    fetches = {(f.key, f.number): f for f in history.fetches}
+    given = {(f.key, f.number) for f in history.fetches}
+    # When an answer had certainly come to who fetched it: to its first client it had. How long the application took
+    # counts in whole seconds alone (RFC 9111, section 4.2.3), so it is not held against anybody here.
+    come = {}
+    for read in sorted(answered(history), key=lambda r: r.end.order):
+        come.setdefault((read.key, read.number), read.end.at)
+    validated = defaultdict(list)
+    for when, key, number in history.validations:
+        validated[key, number].append(when)
     # How far apart the clocks of any two replicas have been.
     by_replica = defaultdict(list)
     for _, replica, offset in history.offsets:
@@ -83,12 +91,12 @@ def freshness(history, keys):
     for read in answered(history):
         if not read.hit:
             continue
-        fetch = fetches.get((read.key, read.number))
-        if fetch is None:
+        if (read.key, read.number) not in given:
             out.append(Finding("freshness", f"{told(read)}, which the application never gave", read.key, read.end.at))
             continue
-        # How long the application took counts in whole seconds alone (RFC 9111, section 4.2.3).
-        age = read.begin.at - fetch.when.at - 3 * keys[read.key].slowness - apart - ROUNDING
+        since = max([come[read.key, read.number], *(when.at for when in validated[read.key, read.number]
+                                                    if when.order < read.end.order)])
+        age = read.begin.at - since - apart - ROUNDING
         if age > keys[read.key].max_age:
             out.append(Finding("freshness", f"{told(read)}: it is {age:.2f} s old, and was good for "
                                f"{keys[read.key].max_age}", read.key, read.end.at))

@@ -1,11 +1,14 @@
 """One run: sets up the world, carries out a plan, waits until all is quiet, and asks everybody once more."""
 import asyncio
 import contextlib
+import json
 import signal
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
 from .history import Duty, History, Invalidation, Read, Sample
+from .plan import covers
 from .upstream import Upstream, body_of
 from .wire import WireError
 from .world import Redis, Replica, end_process, stream_id, version_of_text
@@ -104,17 +107,20 @@ class Run:
             await self.get(replica, self.keys[op.key], op.variant, op.how)
         elif op.what == "unsafe":
             await self.unsafe(replica, self.keys[op.key], op.how[0])
+        elif op.what == "purge":
+            await self.purge(replica, op)
         elif op.what == "pause":
             await self.pause(replica, op.lasts)
         else:
             await self.restart(replica, signal.SIGKILL if op.what == "kill" else signal.SIGTERM, op.lasts)
 
-    async def request(self, replica, method, key, fields):
+    async def request(self, replica, method, key, fields, on_admin=None):
         """An answer, or why there is none; and why there need not be one."""
         life = replica.lives
         try:
-            answer = await asyncio.wait_for(
-                replica.client.ask(method, key.path, [("Host", key.host), *fields]), ANSWER_LIMIT)
+            asked = replica.admin.ask(method, on_admin, [("Host", "admin"), *fields]) if on_admin else \
+                replica.client.ask(method, key.path, [("Host", key.host), *fields])
+            answer = await asyncio.wait_for(asked, ANSWER_LIMIT)
             return answer, "", ""
         except WireError as error:
             why = str(error)
@@ -164,9 +170,30 @@ class Run:
         if replica.name == invalidation.process and replica.up:
             self.acknowledged(invalidation)
 
-    def acknowledged(self, invalidation):
+    async def purge(self, replica, op):
+        """By the operator, on the admin port."""
+        keys = [key for key in self.plan.keys if covers(op.how, key)]
+        invalidation = Invalidation(str(op), replica.index, replica.name, tuple(key.name for key in keys),
+                                    self.history.moment(), {key.name: self.upstream.change(key.name) for key in keys})
+        self.history.invalidations.append(invalidation)
+        kind, what = op.how[:2]
+        target = f"/purge?{kind}={quote(what, safe='')}" + ("&soft=1" if "soft" in op.how else "")
+        answer, invalidation.error, invalidation.excused = await self.request(replica, "POST", None, [], target)
+        invalidation.end = self.history.moment()
+        if answer is None:
+            return
+        if answer.status != 200:
+            invalidation.error = f"{answer.status} {answer.body[:200]!r}"
+            return
+        report = json.loads(answer.body)
+        if replica.name == invalidation.process and replica.up and report["applied"]:
+            place = report["position"] if report["acknowledged"] else ""
+            self.acknowledged(invalidation, stream_id(place) if place else None)
+
+    def acknowledged(self, invalidation, place=None):
+        """`place` in the change log, if the answer tells it."""
         self.oblige(invalidation, invalidation.process, "it acknowledged")
-        self.watchers.append(asyncio.ensure_future(self.watch(invalidation)))
+        self.watchers.append(asyncio.ensure_future(self.watch(invalidation, place)))
 
     def oblige(self, invalidation, process, why, from_redis=False):
         if not from_redis:
@@ -200,12 +227,13 @@ class Run:
                     return sample
                 await self.sampled.wait()
 
-    async def watch(self, invalidation):
+    async def watch(self, invalidation, end):
         """Follows an acknowledged invalidation: into Redis, then to every other process."""
         life = self.redis.life
-        # Nothing waits: all that this process had to tell has reached Redis.
-        await self.sample_that(invalidation.process, invalidation.end, lambda s: s["queue_depth"] == 0)
-        while True:
+        if end is None:
+            # Nothing waits: all that this process had to tell has reached Redis.
+            await self.sample_that(invalidation.process, invalidation.end, lambda s: s["queue_depth"] == 0)
+        while end is None:
             try:
                 end = await self.redis.log_end()
                 break

@@ -81,6 +81,7 @@ class History:
         self.started = time.monotonic()
         self.order = 0
         self.reads, self.fetches, self.invalidations = [], [], []
+        self.validations = []  # (Moment, key, number): the application answered 304
         self.duties, self.samples, self.notes = [], [], []
         self.offsets = []  # (Moment, replica, milliseconds)
 
@@ -94,6 +95,9 @@ class History:
 
     def fetched(self, replica, key, number):
         self.fetches.append(Fetch(replica, key, number, self.moment()))
+
+    def validated(self, key, number):
+        self.validations.append((self.moment(), key, number))
 
     def unsafe_arrived(self, name, number):
         """The application acts on an unsafe request: what it answers from now on is newer than `number`."""

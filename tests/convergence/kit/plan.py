@@ -14,6 +14,7 @@ class Key:
     size: int = 40
     slowness: float = 0  # of the application, in seconds at the most
     streamed: bool = False
+    validated: bool = False  # has an ETag, and may answer 304
     tags: tuple = ()
 
     @property
@@ -47,8 +48,11 @@ class Op:
         return " ".join(parts)
 
 
-VARY = False
-REPLICA_OPS = {"get", "unsafe", "kill", "term", "pause", "net", "clock"}
+# Parts of the world that a run can do without.
+PARTS = ("clocks", "vary", "purges")
+REPLICA_OPS = {"get", "unsafe", "purge", "kill", "term", "pause", "net", "clock"}
+PURGES = (("url", 6), ("tag", 3), ("prefix", 3), ("host", 1), ("all", 1))
+TAGS = ("red", "green", "blue")
 PROCESS_FAULTS = (("kill", 3), ("term", 2), ("pause", 3))
 NETWORK_FAULTS = (("delay", 2), ("stall", 3), ("hole", 3), ("cut", 3), ("reset", 3))
 REDIS_FAULTS = (("empty", 3), ("data", 2), ("rollback", 2), ("freeze", 2), ("flush", 1), ("trim", 2), ("scripts", 1),
@@ -76,22 +80,29 @@ class Plan:
     ops: list = field(default_factory=list)
 
 
+def covers(purge, key):
+    """Whether a purge of that kind and value covers the key."""
+    kind, what = purge[:2]
+    return {"url": what == f"http://{key.name}", "tag": what in key.tags, "host": what == key.host,
+            "prefix": f"http://{key.name}".startswith(what), "all": True}[kind]
+
+
 def make_keys(rng, profile):
     hosts = ("one.example", "two.example")
     keys = []
 
     def add(path, **more):
-        tags = tuple(sorted(rng.sample(("red", "green", "blue"), rng.randint(0, 2))))
+        tags = tuple(sorted(rng.sample(TAGS, rng.randint(0, 2))))
         keys.append(Key(rng.choice(hosts), path, tags=tags, **more))
 
     for i in range(4):
         add(f"/a/{i}")
     for i in range(3):
         add(f"/b/slow/{i}", slowness=rng.choice((.005, .03, .15)))
-    for i in range(2 if VARY else 0):
-        add(f"/b/vary/{i}", vary=True, slowness=rng.choice((0, .02)))
     for i in range(2):
-        add(f"/c/short/{i}", max_age=1)
+        add(f"/b/vary/{i}", vary=True, slowness=rng.choice((0, .02)))
+    for i in range(3):
+        add(f"/c/short/{i}", max_age=1, validated=i > 0)
     add("/c/stream", size=30_000, streamed=True, slowness=.02)
     if profile == "crowded":  # more than the queue holds
         for i in range(10):
@@ -154,6 +165,16 @@ class Maker:
             for _ in range(rng.randint(5, 20)):
                 self.add_request(at + rng.uniform(0, width), key, .15)
 
+        for _ in range(int(self.seconds * 6)):
+            self.add_purge(rng.uniform(0, self.seconds))
+
+    def add_purge(self, at):
+        rng, key = self.rng, self.rng.choice(self.plan.keys)
+        kind = weighted(rng, PURGES)
+        what = {"url": f"http://{key.name}", "tag": rng.choice(TAGS), "host": key.host, "all": "1",
+                "prefix": f"http://{key.host}" + key.path[:key.path.index("/", 1) + 1]}[kind]
+        self.add(at, "purge", replica=self.any_replica(), how=(kind, what) + (("soft",) if rng.random() < .2 else ()))
+
     def add_fault(self, what):
         rng = self.rng
         at, lasts = rng.uniform(0, self.seconds), rng.choice((.02, .1, .3, .8))
@@ -176,5 +197,15 @@ class Maker:
             self.add(at, "net", how=how, **where)
 
 
-def make_plan(seed):
-    return Maker(seed).make()
+def make_plan(seed, without=()):
+    plan = Maker(seed).make()
+    if "clocks" in without:
+        plan.offsets = [0] * plan.replicas
+        plan.ops = [op for op in plan.ops if op.what != "clock"]
+    if "purges" in without:
+        plan.ops = [op for op in plan.ops if op.what != "purge"]
+    if "vary" in without:
+        left_out = {key.name for key in plan.keys if key.vary}
+        plan.keys = [key for key in plan.keys if key.name not in left_out]
+        plan.ops = [op for op in plan.ops if op.key not in left_out]
+    return plan

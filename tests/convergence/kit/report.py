@@ -8,6 +8,9 @@ def relevant(history, plan, findings):
     for fetch in history.fetches:
         if fetch.key == key:
             lines.append((fetch.when.order, fetch.when.at, f"r{fetch.replica} fetches {key}: #{fetch.number}"))
+    for when, name, number in history.validations:
+        if name == key:
+            lines.append((when.order, when.at, f"the application says that {key} #{number} is still good (304)"))
     for read in history.reads:
         if read.key == key and read.end:
             version = f" {read.version[0]}.{read.version[1]}@{read.version[2]:x}" if read.version else ""

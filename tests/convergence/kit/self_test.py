@@ -41,9 +41,9 @@ def samples(**more):
 
 
 def age_of(number, begin, age, hit=True):
-    """Number 1 was given at moment 10, so at one second."""
+    """Number 1 was given and came at moment 10, so at one second."""
     one = read(begin, begin + 1, number, 1, hit=hit)
-    return history(reads=[dataclasses.replace(one, age=age)], fetches=[Fetch(0, KEY.name, 1, moment(10))])
+    return history(reads=[read(9, 10, 1, 1), dataclasses.replace(one, age=age)], fetches=[Fetch(0, KEY.name, 1, moment(10))])
 
 
 def cases():
@@ -73,6 +73,12 @@ def cases():
     yield "an Age that is too low", fresh(age_of(1, 60, 1)), 1
     yield "an Age above the lifetime", fresh(age_of(1, 60, 11)), 1
     yield "a hit without Age", fresh(age_of(1, 60, None)), 1
+    again = age_of(1, 120, 0)
+    again.validations = [(moment(115), KEY.name, 1)]
+    yield "validated since", fresh(again), 0
+    again = age_of(1, 120, 0)
+    again.validations = [(moment(18), KEY.name, 1)]
+    yield "validated, and old again", fresh(again), 2
     yield "never given", fresh(age_of(2, 60, 5)), 1
 
     failed = checks.no_failed_request

@@ -20,6 +20,7 @@ class Upstream:
         self.history = history
         self.random = random.Random(seed)
         self.numbers = {key.name: 0 for key in keys}
+        self.changed = set()  # since the last answer: names of keys
         self.servers = []
 
     async def open_port(self, replica):
@@ -44,16 +45,24 @@ class Upstream:
         await wire.read_body(reader, fields)
         key = self.keys[fields["host"] + target]
         if method != "GET":
-            self.history.unsafe_arrived(fields["x-operation"], self.numbers[key.name])
+            self.history.unsafe_arrived(fields["x-operation"], self.change(key.name))
             await self.pause(key)
             writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
             await writer.drain()
             return True
+        if fields.get("if-none-match") == f'"{self.numbers[key.name]}"' and key.name not in self.changed:
+            number = self.numbers[key.name]
+            self.history.validated(key.name, number)
+            await self.pause(key)
+            writer.write(f"HTTP/1.1 304 Not Modified\r\n{self.lasting(key, number)}\r\n\r\n".encode())
+            await writer.drain()
+            return True
         self.numbers[key.name] += 1
+        self.changed.discard(key.name)
         number = self.numbers[key.name]
         self.history.fetched(replica, key.name, number)
         await self.pause(key)
-        lines = ["HTTP/1.1 200 OK", f"Cache-Control: max-age={key.max_age}", f"X-Number: {number}"]
+        lines = ["HTTP/1.1 200 OK", self.lasting(key, number), f"X-Number: {number}"]
         variant = ""
         if key.vary:
             lines.append("Vary: X-Variant")
@@ -74,6 +83,17 @@ class Upstream:
             writer.write(b"0\r\n\r\n")
         await writer.drain()
         return True
+
+    @staticmethod
+    def lasting(key, number):
+        """The field lines that a 304 has as well."""
+        tag = f'\r\nETag: "{number}"' if key.validated else ""
+        return f"Cache-Control: max-age={key.max_age}{tag}"
+
+    def change(self, name):
+        """What the key's answers say is out of date from now on. Returns the number up to which it is."""
+        self.changed.add(name)
+        return self.numbers[name]
 
     async def pause(self, key):
         if key.slowness:
