@@ -352,8 +352,10 @@ TEST_CASE("A record made by a fast clock in ignorance of a purge is refused with
 
 TEST_CASE("A record of a fast clock that was read while a purge was on its way is not kept", "[redis]") {
     redis_server server;
-    replica_under_test a(1, settings_for(server.unix_address())), b(2, settings_for(server.unix_address()));
-    b.clock.shift(milliseconds{200});
+    auto settings = settings_for(server.unix_address());
+    settings.max_clock_skew = seconds{20}; // so that it does not matter how long a busy machine takes
+    replica_under_test a(1, settings), b(2, settings);
+    b.clock.shift(seconds{15});
     a.start_and_wait();
     b.start_and_wait();
     b.fill("key", "old");
@@ -374,7 +376,9 @@ TEST_CASE("A record of a fast clock that was read while a purge was on its way i
 
 TEST_CASE("A response that Redis refuses does not make way for an older one", "[redis]") {
     redis_server server;
-    replica_under_test a(1, settings_for(server.unix_address())), b(2, settings_for(server.unix_address()));
+    auto settings = settings_for(server.unix_address());
+    settings.max_clock_skew = seconds{20};
+    replica_under_test a(1, settings), b(2, settings);
     a.start_and_wait();
     a.invalidate("key");
     a.clock.shift(milliseconds{10}); // clear of the floor's own millisecond
@@ -385,15 +389,12 @@ TEST_CASE("A response that Redis refuses does not make way for an older one", "[
     b.start_and_wait();
     b.fill("key", "two");
     REQUIRE(eventually([&] { return b.count(counter::redis_puts_refused) == 1; }));
-    CHECK(b.content("key").empty());
+    CHECK(eventually([&] { return b.content("key").empty(); }));
     REQUIRE(b.look_up("key"));
     CHECK(b.content("key").empty());
 
-    b.clock.shift(milliseconds{320});
+    b.clock.shift(seconds{40});
     b.fill("key", "three");
-    INFO("refused " << b.count(counter::redis_puts_refused) << " puts " << b.count(counter::redis_puts)
-                    << " versions refused " << a.count(counter::versions_refused) << " events "
-                    << a.count(counter::log_events) << " a has " << a.content("key"));
     CHECK(eventually([&] { return a.content("key") == "three"; }));
     CHECK(b.content("key") == "three");
 }
@@ -412,10 +413,9 @@ TEST_CASE("Redis is told again of each floor that it has lost, whatever others i
     REQUIRE(!lost.empty());
 
     // As after a failover to a replica of Redis that lagged behind.
-    server.command(
-        {"EVAL",
-         "redis.call('FLUSHALL') redis.call('ZADD', KEYS[1], 5, 'kolder', ARGV[1], 'kkept')", "1",
-         floors, score("kkept")});
+    server.command({"EVAL",
+                    "redis.call('FLUSHALL') redis.call('ZADD', KEYS[1], 5, 'kolder', ARGV[1], 'kkept')", "1",
+                    floors, score("kkept")});
     server.command({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"});
     CHECK(eventually([&] { return score("klost") == lost && score("kolder") == older; }));
     REQUIRE(eventually([&] { return a.idle(); }));
