@@ -92,7 +92,6 @@ void link::impl::arm_lookup_timer() {
 }
 
 void link::impl::on_lookup_timer() {
-    if constexpr (planted == mutant::lookup_without_deadline) return;
     const steady_time now = clock_.steady();
     while (!pending_lookups_.empty()) {
         const lookup_ptr request = pending_lookups_.front();

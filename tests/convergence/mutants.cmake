@@ -20,5 +20,4 @@ set(mutant_sources
   purge_keeps_record=replica/scripts
   failed_batch_is_lost=replica/write_queue
   queue_without_bound=replica/write_queue
-  lookup_without_deadline=replica/redis_link_reads
   lookup_ignores_floors=replica/redis_link_reads)

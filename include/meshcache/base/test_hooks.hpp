@@ -37,7 +37,6 @@ enum class mutant : std::uint8_t {
     purge_keeps_record,     ///< in the script
     failed_batch_is_lost,
     queue_without_bound,
-    lookup_without_deadline,
     lookup_ignores_floors,
 };
 
