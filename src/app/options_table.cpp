@@ -263,6 +263,10 @@ std::vector<setting> build() {
     t.push_back(size({"max-object", g::cache, "SIZE", "a larger response passes through and is not stored"},
                      &c::max_object, KiB, GiB));
     t.push_back(
+        count({"max-variants", g::cache, "N",
+               "stored responses of one URI that differ by Vary; beyond it the least used one leaves"},
+              &c::max_variants, std::size_t{1}, std::size_t{1024}));
+    t.push_back(
         count({"heuristic-percent", g::cache, "PERCENT",
                "freshness of a response that names none, in percent of its age by Last-Modified; 0 for none"},
               &c::heuristic_percent, 0, 100));
@@ -322,6 +326,9 @@ std::vector<setting> build() {
         count({"threads", g::limits, "N", "event loops", "the CPUs granted", "2"}, &c::threads, 1U, 256U));
     t.push_back(count({"max-connections", g::limits, "N", "client connections at a time"},
                       &c::max_connections, std::size_t{1}, std::size_t{1'000'000}));
+    t.push_back(count(
+        {"max-connections-per-client", g::limits, "N", "of one IPv4 address or one IPv6 /64; 0 for no limit"},
+        &c::max_connections_per_client, std::size_t{0}, std::size_t{1'000'000}));
     t.push_back(size({"max-header-size", g::limits, "SIZE", "of a request's or a response's head"},
                      &c::max_header_size, KiB, MiB));
     t.push_back(count({"max-header-count", g::limits, "N", "field lines in a head"}, &c::max_header_count,

@@ -4,6 +4,7 @@
 
 #include <meshcache/admin/admin_server.hpp>
 #include <meshcache/admin/exposition.hpp>
+#include <meshcache/net/client_limit.hpp>
 #include <meshcache/net/worker.hpp>
 #include <meshcache/replica/link.hpp>
 
@@ -46,6 +47,7 @@ net::settings proxy_settings(const configuration& cfg) {
     s.head_limits = {
         .max_bytes = cfg.max_header_size, .max_fields = cfg.max_header_count, .max_target = cfg.max_target};
     s.max_connections = cfg.max_connections;
+    s.max_connections_per_client = cfg.max_connections_per_client;
     s.max_requests_per_connection = cfg.max_requests_per_connection;
     s.header_timeout = cfg.header_timeout;
     s.body_timeout = cfg.body_timeout;
@@ -109,6 +111,7 @@ class server {
         : cfg_(cfg), log_(cfg.log_level, cfg.format), replica_(random_number()), started_(clock_.steady()),
           cache_({.bytes = cfg.memory - cfg.memory / fill_share,
                   .max_object = cfg.max_object,
+                  .max_variants = cfg.max_variants,
                   .seed = random_number()}),
           fill_budget_(cfg.memory / fill_share), collapse_(cfg.max_object, &fill_budget_),
           versions_(replica_), proxy_(proxy_settings(cfg)),
@@ -131,7 +134,7 @@ class server {
         }
         shared_.emplace(net::shared_state{cache_, collapse_, fill_budget_, versions_, clock_,
                                           link_ ? &*link_ : nullptr, counters_, log_.messages(),
-                                          log_.access(), connections_, &random_number});
+                                          log_.access(), connections_, &random_number, clients_});
         if (!listen()) return 1;
         if (link_) {
             link_->start();
@@ -336,6 +339,7 @@ class server {
     steady_time started_;
     metrics counters_;
     std::atomic<std::size_t> connections_{0};
+    net::client_limit clients_{cfg_.max_connections_per_client};
     store::cache cache_;
     store::byte_budget fill_budget_;
     store::collapse collapse_;

@@ -14,10 +14,6 @@ bool usable_variant(const store::stored_response& r, const store::version& epoch
     return !store::is_vary_note(r) && !(r.meta().version < epoch);
 }
 
-/// In the form of http::parse_vary.
-constexpr std::string_view forwarded_names =
-    "x-forwarded-host,x-forwarded-port,x-forwarded-prefix,x-forwarded-proto";
-
 } // namespace
 
 exchange::exchange(const exchange_settings& settings, store::cache& cache, store::collapse& collapse,
@@ -66,7 +62,7 @@ void exchange::adopt(const http::request_head& head, const http::request_uri& ur
 void exchange::key_of_path(std::string_view path_query, std::string& out) const {
     http::build_key({uri_->scheme, uri_->host, path_query}, "GET", out);
     // What a trusted client says of the original request can change the answer, so it is part of the key.
-    if (settings_.trust_forwarded) http::append_variant(forwarded_names, head_->fields, out);
+    if (settings_.trust_forwarded) http::append_trusted_claims(head_->fields, out);
 }
 
 action exchange::begin(const http::request_head& head, const http::request_uri& uri,

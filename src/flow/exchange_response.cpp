@@ -16,8 +16,9 @@ using http::store_refusal;
 /// Refusals that the request caused: they say nothing about the answers that others will get.
 bool says_nothing_of_others(store_refusal refusal, int status) noexcept {
     return refusal == store_refusal::request_authorization || refusal == store_refusal::request_no_store ||
-           refusal == store_refusal::request_range || refusal == store_refusal::partial || status == 304 ||
-           status == 412 || status == 416 || status == 417 || status >= 500;
+           refusal == store_refusal::request_cookie || refusal == store_refusal::request_range ||
+           refusal == store_refusal::partial || status == 304 || status == 412 || status == 416 ||
+           status == 417 || status >= 500;
 }
 
 /// Whether an answer that may not be stored shows that what is stored is out of date. Errors that a request
@@ -113,9 +114,9 @@ action exchange::on_response(const http::response_head& response, const http::bo
         refusal = store_refusal::vary_star;
     }
     // Not even an error that may be stored takes the place of a good response that may still be used.
-    if (response.status >= 500 && basis_ && http::usable_on_error(basis_->meta().life, now) &&
-        refusal == store_refusal::none)
-        refusal = store_refusal::status;
+    const bool spares_good = response.status >= 400 && refusal == store_refusal::none && basis_ &&
+                             basis_->meta().status < 400 && http::usable_on_error(basis_->meta().life, now);
+    if (spares_good) refusal = store_refusal::status;
     if (refusal != store_refusal::none) {
         outcome_.detail = http::describe(refusal);
         if (stale_for(response.status, now)) {
@@ -123,7 +124,7 @@ action exchange::on_response(const http::response_head& response, const http::bo
             let_go(errc::upstream_error);
             return action::answer;
         }
-        outdates_stored_ = basis_ && replaces_stored(refusal, response.status);
+        outdates_stored_ = basis_ && !spares_good && replaces_stored(refusal, response.status);
         fetch_behind_ = response.status == 206 && wants_whole_of(response, request_time, now);
         if (says_nothing_of_others(refusal, response.status)) {
             release_fill();

@@ -28,6 +28,7 @@ bool insert(store::cache& cache, const store::response_ptr& response, metrics_sl
         break;
     }
     counters.add(counter::removed_evicted, outcome.evicted);
+    if (outcome.displaced) counters.add(counter::removed_variants);
     return outcome.took();
 }
 

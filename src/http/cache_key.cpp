@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #define XXH_INLINE_ALL
 #include "authority.hpp"
 #include "characters.hpp"
+#include "lines.hpp"
 #include "vary.hpp"
 
 #include <xxhash.h>
@@ -20,6 +22,9 @@ namespace meshcache::http {
 namespace {
 
 constexpr std::string_view http_scheme = "http";
+
+/// Between a primary key and the parts of a variant.
+constexpr char variant_marker = ';';
 
 /// Takes `scheme://` from the front of `target`. False when there is none.
 bool take_scheme(std::string_view& target, std::string_view& scheme) noexcept {
@@ -60,15 +65,6 @@ uri_error split_absolute_form(const request_head& head, std::string& host_buffer
     }
     out.host = std::string_view(host_buffer).substr(0, host_size);
     return uri_error::none;
-}
-
-/// `5:bytes`
-void append_part(std::string_view part, std::string& out) {
-    char digits[20];
-    const auto end = std::to_chars(digits, digits + sizeof digits, part.size()).ptr;
-    out.append(digits, end);
-    out += ':';
-    out += part;
 }
 
 /// Whether the value is a list of words whose case means nothing, and their order as little as applications
@@ -122,6 +118,30 @@ void sort_members(std::string& value) {
     value = std::move(sorted);
 }
 
+/// Whether a gateway that writes fields into environment variables takes one name for the other, as
+/// `Accept_Language` for Accept-Language.
+bool looks_like(std::string_view name, std::string_view other) noexcept {
+    const auto dashed = [](char c) { return c == '_' ? '-' : to_lower(c); };
+    return std::equal(name.begin(), name.end(), other.begin(), other.end(),
+                      [&](char a, char b) { return dashed(a) == dashed(b); });
+}
+
+/// What stands before the variant's part of a key. A part begins with a digit, so that the first marker
+/// between parts is the variant's.
+std::string_view primary_part(std::string_view key) noexcept {
+    for (std::size_t at = 0; at < key.size();) {
+        if (key[at] == variant_marker) return key.substr(0, at);
+        std::size_t size = 0;
+        const char* const from = key.data() + at;
+        const auto [end, error] = std::from_chars(from, key.data() + key.size(), size);
+        const auto header = static_cast<std::size_t>(end - from) + 1;
+        if (error != std::errc{} || header > key.size() - at || *end != ':') break;
+        if (size > key.size() - at - header) break;
+        at += header + size;
+    }
+    return key;
+}
+
 /// Calls `use(name)` for each member of a list of names as parse_vary writes it.
 template <class Use>
 void for_each_name(std::string_view names, Use use) {
@@ -130,6 +150,23 @@ void for_each_name(std::string_view names, Use use) {
         if (end != 0) use(names.substr(0, end));
         names.remove_prefix(std::min(end + 1, names.size()));
     }
+}
+
+bool is_encoded(const field_list& response_fields) noexcept {
+    for (const field& f : response_fields) {
+        if (f.id != field_id::content_encoding) continue;
+        std::string_view coding;
+        for (list_cursor c(f.value); c.next(coding);)
+            if (!iequals(coding, "identity")) return true;
+    }
+    return false;
+}
+
+bool names_origin(const field_list& response_fields) noexcept {
+    constexpr std::string_view allow_origin = "access-control-allow-origin";
+    return std::any_of(response_fields.begin(), response_fields.end(), [&](const field& f) {
+        return f.id == field_id::other && iequals(f.name, allow_origin) && f.value != "*";
+    });
 }
 
 } // namespace
@@ -168,19 +205,26 @@ uri_error split_uri(const request_head& head, std::string& host_buffer, request_
 
 void build_key(const request_uri& uri, std::string_view method_text, std::string& out) {
     out.clear();
-    append_part(uri.scheme, out);
-    append_part(uri.host, out);
-    append_part(method_text == "HEAD" ? std::string_view("GET") : method_text, out);
-    append_part(uri.path_query, out);
+    append_key_part(uri.scheme, out);
+    append_key_part(uri.host, out);
+    append_key_part(method_text == "HEAD" ? std::string_view("GET") : method_text, out);
+    append_key_part(uri.path_query, out);
 }
 
 void append_variant(std::string_view vary_names, const field_list& request_fields, std::string& out,
                     const variant_policy& policy) {
     // The upstream never saw what Connection made us drop, so that the variant is the one without it.
     const connection_options connection(request_fields);
+    const auto has_underscore = [](std::string_view name) {
+        return name.find('_') != std::string_view::npos;
+    };
+    const bool look_alikes =
+        has_underscore(vary_names) || std::any_of(request_fields.begin(), request_fields.end(),
+                                                  [&](const field& f) { return has_underscore(f.name); });
     std::string value;
+    if (!vary_names.empty()) out += variant_marker;
     for_each_name(vary_names, [&](std::string_view name) {
-        append_part(name, out);
+        append_key_part(name, out);
         const field_id id = classify(name);
         bool present = false;
         value.clear();
@@ -193,9 +237,15 @@ void append_variant(std::string_view vary_names, const field_list& request_field
         }
         if (policy.ignore_order && is_preference(id)) sort_members(value);
         if (present)
-            append_part(value, out);
+            append_key_part(value, out);
         else
             out += '-';
+        if (!look_alikes) return;
+        for (const field& f : request_fields) {
+            if (iequals(f.name, name) || !looks_like(f.name, name)) continue;
+            append_key_part(f.name, out);
+            append_key_part(f.value, out);
+        }
     });
 }
 
@@ -224,6 +274,10 @@ bool parse_vary(const field_list& response_fields, std::string& out) {
             std::transform(lower.begin(), lower.end(), lower.begin(), to_lower);
         }
     }
+    // An encoded response is not for a client that did not ask for the encoding, nor one that names an origin
+    // for another origin, even where the application forgot to say so.
+    if (is_encoded(response_fields)) names.emplace_back("accept-encoding");
+    if (names_origin(response_fields)) names.emplace_back("origin");
     std::sort(names.begin(), names.end());
     names.erase(std::unique(names.begin(), names.end()), names.end());
     for (const std::string& name : names) {
@@ -234,7 +288,18 @@ bool parse_vary(const field_list& response_fields, std::string& out) {
 }
 
 std::uint64_t hash_key(std::string_view bytes, std::uint64_t seed) noexcept {
-    return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
+    const auto of = [seed](std::string_view part) {
+        return static_cast<std::uint64_t>(XXH3_64bits_withSeed(part.data(), part.size(), seed));
+    };
+    const std::string_view primary = primary_part(bytes);
+    if (primary.size() == bytes.size()) return of(bytes);
+    return (of(primary) & family_bits) | (of(bytes) & ~family_bits);
+}
+
+bool is_variant_key(std::string_view key) noexcept { return primary_part(key).size() != key.size(); }
+
+bool same_primary(std::string_view a, std::string_view b) noexcept {
+    return primary_part(a) == primary_part(b);
 }
 
 } // namespace meshcache::http

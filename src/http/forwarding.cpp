@@ -1,4 +1,5 @@
 #include "characters.hpp"
+#include "claims.hpp"
 #include "lines.hpp"
 
 #include <meshcache/http/forwarding.hpp>
@@ -60,35 +61,6 @@ constexpr bool is_forwarded(field_id id) noexcept {
     }
 }
 
-bool starts_with_nocase(std::string_view s, std::string_view prefix) noexcept {
-    return s.size() >= prefix.size() && iequals(s.substr(0, prefix.size()), prefix);
-}
-
-/// Less common names for the same claims: what the application may take for the client's address, scheme
-/// or host, although the key does not have it.
-bool is_client_claim(std::string_view name) noexcept {
-    constexpr std::array<std::string_view, 13> names = {
-        "x-real-ip",        "x-client-ip",      "x-cluster-client-ip",
-        "x-host",           "x-original-host",  "x-http-host-override",
-        "x-scheme",         "x-url-scheme",     "true-client-ip",
-        "cf-connecting-ip", "fastly-client-ip", "client-ip",
-        "front-end-https",
-    };
-    if (name.empty()) return false;
-    switch (to_lower(name.front())) {
-    case 'x':
-        if (starts_with_nocase(name, "x-forwarded-")) return true;
-        break;
-    case 't':
-    case 'c':
-    case 'f':
-        break;
-    default:
-        return false;
-    }
-    return std::any_of(names.begin(), names.end(), [name](std::string_view n) { return iequals(n, name); });
-}
-
 /// Fields that ask for less than the whole answer.
 constexpr bool is_conditional(field_id id) noexcept {
     switch (id) {
@@ -115,7 +87,7 @@ passage judge(field_id id, std::string_view name) noexcept {
         return passage::drop; // written anew
     case field_id::other:
         if (iequals(name, "HTTP2-Settings")) return passage::drop; // belongs to an h2c that is not passed on
-        return is_client_claim(name) ? passage::claim : passage::forward;
+        return claim_of(name) == claim::none ? passage::forward : passage::claim;
     default:
         if (is_conditional(id)) return passage::condition;
         return is_forwarded(id) ? passage::claim : passage::forward;
@@ -248,7 +220,7 @@ connection_options::connection_options(const field_list& fields) {
             else if (iequals(option, "upgrade"))
                 upgrade_ = true;
             else if (names_.size() < max_names && classify(option) == field_id::other &&
-                     !is_client_claim(option))
+                     claim_of(option) == claim::none)
                 names_.push_back(option);
         }
     }

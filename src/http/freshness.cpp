@@ -6,8 +6,8 @@
 namespace meshcache::http {
 namespace {
 
-/// The statuses that may be stored without explicit freshness (RFC 9110, section 15.1). 414 and 501 only if
-/// the operator says so: a single client can provoke them, and poison the cache with them.
+/// The statuses that may be stored without explicit freshness (RFC 9110, section 15.1). Errors only if the
+/// operator says so: many can be provoked by fields that are not in the key, and would then be everybody's.
 bool is_heuristically_cacheable(int status, const cache_policy& policy) noexcept {
     switch (status) {
     case 200:
@@ -17,34 +17,15 @@ bool is_heuristically_cacheable(int status, const cache_policy& policy) noexcept
     case 300:
     case 301:
     case 308:
+        return true;
     case 404:
     case 405:
     case 410:
-        return true;
     case 414:
     case 501:
         return policy.heuristic_errors;
     default:
         return false;
-    }
-}
-
-/// Errors that a client can provoke by what it sends; `public` does not make up a lifetime for them, unless
-/// the operator says so.
-bool is_provoked_error(int status) noexcept {
-    switch (status) {
-    case 400:
-    case 403:
-    case 412:
-    case 413:
-    case 414:
-    case 416:
-    case 417:
-    case 426:
-    case 431:
-        return true;
-    default:
-        return status >= 500;
     }
 }
 
@@ -73,7 +54,7 @@ std::optional<milliseconds> heuristic_lifetime(const response_head& head, const 
                                                wall_time date, wall_time now,
                                                const cache_policy& policy) noexcept {
     if (policy.heuristic_percent <= 0 || head.status < 200 || head.status == 304) return std::nullopt;
-    const bool declared = cc.is_public && (policy.heuristic_errors || !is_provoked_error(head.status));
+    const bool declared = cc.is_public && (head.status < 400 || policy.heuristic_errors);
     const bool allowed = is_heuristically_cacheable(head.status, policy) || declared;
     if (!allowed || head.fields.has(field_id::set_cookie)) return std::nullopt;
     if (head.fields.count(field_id::last_modified) != 1) return std::nullopt;

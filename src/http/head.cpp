@@ -106,6 +106,7 @@ method recognise(std::string_view text) noexcept {
     case 5:
         if (text == "PATCH") return method::patch;
         if (text == "TRACE") return method::trace;
+        if (text == "QUERY") return method::query;
         break;
     case 6:
         if (text == "DELETE") return method::delete_;
@@ -212,7 +213,8 @@ void response_head::clear() noexcept {
 }
 
 bool is_safe(method m) noexcept {
-    return m == method::get || m == method::head || m == method::options || m == method::trace;
+    return m == method::get || m == method::head || m == method::options || m == method::trace ||
+           m == method::query;
 }
 
 bool is_idempotent(method m) noexcept { return is_safe(m) || m == method::put || m == method::delete_; }

@@ -20,10 +20,32 @@ bool permits_authorization(const response_directives& cc) noexcept {
     return cc.is_public || cc.s_maxage.has_value() || cc.must_revalidate;
 }
 
-/// Answers to conditions, expectations and sizes of one request (RFC 9110, section 15.5).
+/// Answers to conditions, expectations, credentials, sizes or the moment of one request (RFC 9110, section
+/// 15.5; RFC 6585; RFC 8470): others would get them in place of the answer, since what provoked them is not
+/// in the key.
 bool is_provoked(int status) noexcept {
-    return status == 412 || status == 413 || status == 416 || status == 417 || status == 421 ||
-           status == 426 || status == 431;
+    switch (status) {
+    case 401:
+    case 406:
+    case 407:
+    case 408:
+    case 411:
+    case 412:
+    case 413:
+    case 415:
+    case 416:
+    case 417:
+    case 421:
+    case 425:
+    case 426:
+    case 428:
+    case 429:
+    case 431:
+    case 511:
+        return true;
+    default:
+        return false;
+    }
 }
 
 store_refusal check_status(const response_head& response, const response_directives& cc) noexcept {
@@ -31,7 +53,6 @@ store_refusal check_status(const response_head& response, const response_directi
     if (status == 101) return store_refusal::upgrade;
     if (status == 206) return store_refusal::partial;
     if (status < 200 || status > 599 || status == 304) return store_refusal::status;
-    // What fields of the request provoke that are not in the key: others would get it in place of the answer.
     if (is_provoked(status)) return store_refusal::status;
     // RFC 9111, section 5.2.2.3: only the statuses whose meaning for a cache we know.
     if (cc.must_understand && reason_phrase(status).empty()) return store_refusal::status;
@@ -76,6 +97,8 @@ std::string_view describe(store_refusal r) noexcept {
         return "request-range";
     case store_refusal::request_authorization:
         return "authorization";
+    case store_refusal::request_cookie:
+        return "cookie";
     case store_refusal::request_body:
         return "request-content";
     case store_refusal::status:
@@ -128,7 +151,12 @@ store_refusal may_store(const request_head& request, const request_directives& r
     if (r != store_refusal::none) return r;
     if (response.fields.has(field_id::set_cookie) && !policy.store_set_cookie)
         return store_refusal::set_cookie;
-    return check_lifetime(response, cc, life, now);
+    r = check_lifetime(response, cc, life, now);
+    if (r != store_refusal::none) return r;
+    // The application has not said how long, and may not think of caches where it tells visitors apart.
+    const bool said = life.explicit_lifetime || cc.no_cache || !cc.no_cache_fields.empty();
+    return !said && request.fields.has(field_id::cookie) ? store_refusal::request_cookie
+                                                         : store_refusal::none;
 }
 
 } // namespace meshcache::http

@@ -130,6 +130,7 @@ task<accepted> listener::accept(error_code& ec) {
         const auto peer = socket.remote_endpoint(ignored);
         if (!ignored) {
             const auto address = peer.address();
+            out.block = block_of(address);
             out.client = address.is_v6() && address.to_v6().is_v4_mapped()
                              ? asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string()
                              : address.to_string();

@@ -3,6 +3,7 @@
 #include "io.hpp"
 
 #include <meshcache/base/endpoint.hpp>
+#include <meshcache/net/client_limit.hpp>
 
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -16,8 +17,9 @@ namespace meshcache::net {
 /// An accepted connection and where it came from.
 struct accepted {
     std::optional<stream_socket> socket;
-    std::string client;     ///< address without port; empty for a unix socket
-    std::string local_port; ///< empty for a unix socket
+    std::string client;                ///< address without port; empty for a unix socket
+    std::string local_port;            ///< empty for a unix socket
+    std::optional<client_block> block; ///< of its address; nullopt for a unix socket
 };
 
 /// Accepts connections at a TCP address or a unix socket. Used by its loop's thread once opened.

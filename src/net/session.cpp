@@ -9,6 +9,22 @@
 #include <sys/socket.h>
 
 namespace meshcache::net {
+namespace {
+
+counter counter_of(http::head_error e) noexcept {
+    switch (e) {
+    case http::head_error::too_large:
+        return counter::requests_head_too_large;
+    case http::head_error::too_many_fields:
+        return counter::requests_too_many_fields;
+    case http::head_error::target_too_long:
+        return counter::requests_target_too_long;
+    default:
+        return counter::requests_malformed;
+    }
+}
+
+} // namespace
 
 void session_waker::wake() noexcept {
     if (posted_.exchange(true, std::memory_order_acq_rel)) return;
@@ -97,7 +113,7 @@ task<void> session::run() {
             if (!flush_at_once()) {
                 if (!co_await flush()) co_return;
             }
-            loop_.counters.add(counter::requests_malformed);
+            loop_.counters.add(refuse_counter_);
             close_ = unread_ = true;
             exchange_.reset();
             exchange_.outcome().detail = refuse_why_;
@@ -114,7 +130,8 @@ task<void> session::run() {
     }
 }
 
-session::step session::refused(int status, std::string_view why) noexcept {
+session::step session::refused(int status, std::string_view why, counter reason) noexcept {
+    refuse_counter_ = reason;
     refuse_status_ = status;
     refuse_why_ = why;
     return step::refuse;
@@ -125,7 +142,8 @@ session::step session::serve_buffered(flow::action& next) {
         const auto parsed = http::parse_request_head(in_.view(), loop_.cfg.head_limits, head_);
         if (parsed.state == http::parse_state::incomplete) return step::need_bytes;
         if (parsed.state == http::parse_state::malformed) {
-            return refused(http::response_status(parsed.error), http::describe(parsed.error));
+            return refused(http::response_status(parsed.error), http::describe(parsed.error),
+                           counter_of(parsed.error));
         }
         if (head_started_) {
             head_started_ = false;
@@ -137,9 +155,12 @@ session::step session::serve_buffered(flow::action& next) {
         }
 
         ++requests_;
-        close_ = close_ || !http::keeps_alive(head_.minor, head_.fields) || loop_.draining ||
-                 (loop_.cfg.max_requests_per_connection != 0 &&
-                  requests_ >= loop_.cfg.max_requests_per_connection);
+        close_ = close_ || !http::keeps_alive(head_.minor, head_.fields) || loop_.draining;
+        if (!close_ && loop_.cfg.max_requests_per_connection != 0 &&
+            requests_ >= loop_.cfg.max_requests_per_connection) {
+            close_ = true;
+            loop_.counters.add(counter::connections_used_up);
+        }
         began_ = {};
         if (loop_.access.wants(true)) began_ = std::chrono::steady_clock::now();
 

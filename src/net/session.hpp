@@ -49,7 +49,7 @@ class session : public session_hook {
 
     // session.cpp: reading requests
     step serve_buffered(flow::action& next);
-    step refused(int status, std::string_view why) noexcept;
+    step refused(int status, std::string_view why, counter reason = counter::requests_malformed) noexcept;
     task<bool> read_more();
     void count_bytes() noexcept;
     void check_client() noexcept;
@@ -159,6 +159,7 @@ class session : public session_hook {
         256 * 1024; ///< a slow client pins no more than this and one answer
 
     int refuse_status_ = 0;
+    counter refuse_counter_ = counter::requests_malformed;
     std::string_view refuse_why_;
 
     std::string text_;    ///< heads to the client

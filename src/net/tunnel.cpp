@@ -12,20 +12,22 @@ namespace {
 /// Ends both directions when neither has moved for a while.
 class tunnel_watch final : public deadline {
   public:
-    tunnel_watch(deadline_sweep& sweep, stream& a, stream& b, milliseconds idle)
-        : deadline(sweep), a_(a), b_(b), idle_(idle) {
+    tunnel_watch(deadline_sweep& sweep, stream& a, stream& b, milliseconds idle, metrics_slab& counters)
+        : deadline(sweep), a_(a), b_(b), idle_(idle), counters_(counters) {
         moved();
     }
     void moved() noexcept { arm(idle_); }
 
   private:
     void on_deadline() noexcept override {
+        counters_.add(counter::timeout_tunnel);
         a_.abort();
         b_.abort();
     }
     stream& a_;
     stream& b_;
     milliseconds idle_;
+    metrics_slab& counters_;
 };
 
 /// Copies one direction until its end, which it passes on; ends both on an error.
@@ -78,7 +80,7 @@ task<void> session::tunnel(upstream_lease& lease) {
     lease->in.consume(answered);
     in_.consume(head_.size);
 
-    tunnel_watch watch(loop_.sweep, io_, lease->io, loop_.cfg.tunnel_timeout);
+    tunnel_watch watch(loop_.sweep, io_, lease->io, loop_.cfg.tunnel_timeout, loop_.counters);
     event upwards(loop_.ex), downwards(loop_.ex);
     loop_.spawn(copy(io_, in_, lease->io, watch, upwards));
     co_await copy(lease->io, lease->in, io_, watch, downwards);

@@ -99,6 +99,7 @@ task<upstream_lease> upstream_pool::acquire(bool fresh, error_code& ec) {
         if (!came) {
             std::erase(waiting_, &turn);
             ec = errc::upstream_busy;
+            counters_.add(counter::timeout_upstream_busy);
             co_return upstream_lease{};
         }
     }

@@ -1,6 +1,7 @@
 #include "listener.hpp"
 #include "session.hpp"
 
+#include <meshcache/net/client_limit.hpp>
 #include <meshcache/net/worker.hpp>
 
 #include <boost/asio/co_spawn.hpp>
@@ -131,14 +132,23 @@ class worker::impl {
                 loop_.counters.add(counter::connections_refused);
                 continue; // the socket closes with `incoming`
             }
+            auto place = shared.clients.enter(incoming.block);
+            if (!place) {
+                shared.connections.fetch_sub(1, std::memory_order_relaxed);
+                loop_.counters.add(counter::connections_refused_client);
+                continue;
+            }
             loop_.counters.add(counter::connections_accepted);
             loop_.spawn(serve(std::move(*incoming.socket), std::move(incoming.client),
-                              std::move(incoming.local_port)));
+                              std::move(incoming.local_port), std::move(*place)));
             publish();
         }
     }
 
-    task<void> serve(stream_socket socket, std::string client, std::string local_port) {
+    /// `held`: the client's place, for as long as the connection lasts.
+    task<void> serve(stream_socket socket, std::string client, std::string local_port,
+                     client_limit::place held) {
+        const auto client_place = std::move(held);
         struct counted {
             std::atomic<std::size_t>& n;
             ~counted() { n.fetch_sub(1, std::memory_order_relaxed); }

@@ -24,6 +24,7 @@ cache_settings effective(cache_settings s) noexcept {
     s.bytes = std::max(s.bytes, shard::smallest_limit);
     s.shards = shards_for(s);
     s.max_object = std::min(s.max_object, s.bytes / s.shards / 2);
+    s.max_variants = std::max<std::size_t>(1, s.max_variants);
     return s;
 }
 
@@ -34,13 +35,16 @@ cache::cache(const cache_settings& settings) : settings_(effective(settings)) {
     const std::size_t own = sizeof(cache) + malloc_charge(n * sizeof(std::unique_ptr<shard>));
     shards_.reserve(n);
     for (std::size_t i = 0; i < n; ++i)
-        shards_.push_back(std::make_unique<shard>((settings_.bytes - own) / n, settings_.max_object));
+        shards_.push_back(std::make_unique<shard>((settings_.bytes - own) / n, settings_.max_object,
+                                                  settings_.max_variants));
 }
 
 cache::~cache() = default;
 
 shard& cache::shard_of(std::uint64_t hash) const noexcept {
-    // The top bits; the low ones place a response within its shard.
+    // The top bits; the low ones place a response within its shard. Both are alike in all variants of a
+    // primary key: see http::family_bits.
+    static_assert(most_shards == 64);
     return *shards_[(hash >> 58) & (shards_.size() - 1)];
 }
 

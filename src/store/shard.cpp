@@ -3,6 +3,7 @@
 #include <meshcache/base/test_hooks.hpp>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 namespace meshcache::store {
@@ -24,9 +25,10 @@ std::uint32_t print_of(std::uint64_t hash) noexcept { return static_cast<std::ui
 
 } // namespace
 
-shard::shard(std::size_t limit, std::size_t max_object)
-    : limit_(limit), max_object_(max_object), max_nodes_(limit / smallest_charge), t_(max_nodes_),
-      floors_(floors_for(limit)), fixed_(malloc_charge(sizeof(shard) + alignof(shard)) + floors_.bytes()) {}
+shard::shard(std::size_t limit, std::size_t max_object, std::size_t max_variants)
+    : limit_(limit), max_object_(max_object), max_variants_(max_variants),
+      max_nodes_(limit / smallest_charge), t_(max_nodes_), floors_(floors_for(limit)),
+      fixed_(malloc_charge(sizeof(shard) + alignof(shard)) + floors_.bytes()) {}
 
 std::size_t shard::bytes() const noexcept { return fixed_ + t_.bytes() + t_.order.charge(); }
 
@@ -72,6 +74,32 @@ bool shard::make_room(std::size_t need, dropped& out) {
     return true;
 }
 
+/// The variant that is to leave for a new one of the same primary key: one that can no longer be used, else
+/// the least used, else the oldest. no_slot while there are fewer than max_variants_. All stand in one chain.
+std::uint32_t shard::variant_to_displace(const stored_response& newcomer) {
+    if (!http::is_variant_key(newcomer.key())) return no_slot;
+    const auto tag = node_slab::tag_of(newcomer.hash());
+    const auto now = newcomer.meta().life.response_time;
+    const auto rank = [&](const node_slab::node& n) {
+        const auto& meta = n.response->meta();
+        const bool usable =
+            now < std::max({meta.life.fresh_until, meta.life.stale_until, meta.life.error_until});
+        return std::tuple(usable, std::uint32_t{n.uses}, meta.version);
+    };
+    std::size_t variants = 0;
+    std::uint32_t least = no_slot;
+    (void)t_.index.find(t_.nodes, tag, [&](std::uint32_t id) {
+        const auto& n = t_.nodes[id];
+        if (n.tag != tag || !http::is_variant_key(n.response->key()) ||
+            !http::same_primary(n.response->key(), newcomer.key()))
+            return false;
+        ++variants;
+        if (least == no_slot || rank(n) < rank(t_.nodes[least])) least = id;
+        return false;
+    });
+    return variants >= max_variants_ ? least : no_slot;
+}
+
 insert_outcome shard::insert(response_ptr response, const version& begun) {
     using enum insert_result;
     dropped out;
@@ -115,16 +143,19 @@ insert_outcome shard::insert(response_ptr response, const version& begun) {
         return {replaced, static_cast<std::size_t>(evicted_ - before_eviction)};
     }
 
+    const auto crowded_out = variant_to_displace(*response);
+    const bool displaced = crowded_out != no_slot;
+    if (displaced) remove(crowded_out, out);
     const bool seen_lately = t_.recent.take(print_of(key.hash));
     if (!make_room(charge + t_.nodes.growth() + t_.index.growth(1), out) || !t_.nodes.available())
-        return {too_large, static_cast<std::size_t>(evicted_ - before_eviction)};
+        return {too_large, static_cast<std::size_t>(evicted_ - before_eviction), displaced};
     id = t_.nodes.take();
     auto& n = t_.nodes[id];
     n.response = std::move(response);
     n.tag = node_slab::tag_of(key.hash);
     t_.index.insert(t_.nodes, id);
     t_.order.push(t_.nodes, id, seen_lately);
-    return {stored, static_cast<std::size_t>(evicted_ - before_eviction)};
+    return {stored, static_cast<std::size_t>(evicted_ - before_eviction), displaced};
 }
 
 bool shard::raise_floor(http::key_view key, const version& floor) {

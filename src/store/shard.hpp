@@ -25,8 +25,8 @@ namespace meshcache::store {
 class alignas(64) shard {
   public:
     /// `limit`: see smallest_limit. `max_object`: of a response's content; a charge beyond half
-    /// the limit is refused in any case.
-    shard(std::size_t limit, std::size_t max_object);
+    /// the limit is refused in any case. `max_variants`: see cache_settings.
+    shard(std::size_t limit, std::size_t max_object, std::size_t max_variants);
 
     /// The least limit with which a shard is of any use.
     static constexpr std::size_t smallest_limit = 64u << 10;
@@ -63,9 +63,11 @@ class alignas(64) shard {
     std::uint32_t find(http::key_view key) noexcept MESHCACHE_REQUIRES(mutex_);
     void remove(std::uint32_t id, dropped& out) MESHCACHE_REQUIRES(mutex_);
     bool make_room(std::size_t need, dropped& out) MESHCACHE_REQUIRES(mutex_);
+    std::uint32_t variant_to_displace(const stored_response& newcomer) MESHCACHE_REQUIRES(mutex_);
 
     const std::size_t limit_;
     const std::size_t max_object_;
+    const std::size_t max_variants_;
     const std::size_t max_nodes_;
     mutable mutex mutex_;
     tables t_ MESHCACHE_GUARDED_BY(mutex_);

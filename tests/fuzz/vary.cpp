@@ -1,5 +1,5 @@
-// The first line is a Vary; the others are field lines of a request. Names are a fixed point of parse_vary,
-// and the secondary key grows by exactly one part and one value for each of them.
+// The first line is a Vary; the others are field lines of a request. Names are a fixed point of parse_vary, and
+// the secondary key has a part and a value for each of them, and for each field that looks like one.
 #include "fuzz.hpp"
 
 #include <meshcache/http/cache_key.hpp>
@@ -48,12 +48,20 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     std::string names_again;
     must(parse_vary(again, names_again) && names_again == names, "the names are in their last form");
 
-    std::string key;
+    const std::string primary = "4:http1:a3:GET1:/";
+    std::string key = primary;
     append_variant(names, request, key);
-    std::size_t parts =
-        names.empty() ? 0 : 2 * (1 + static_cast<std::size_t>(std::count(names.begin(), names.end(), ',')));
-    std::string_view rest = key;
-    for (; parts > 0; --parts) must(take_part(rest), "the key is made of parts");
-    must(rest.empty(), "nothing follows the parts");
+    must(is_variant_key(key) == !names.empty(), "a variant is told from its primary key");
+    must(same_primary(key, primary), "and belongs to it");
+    if (names.empty()) return 0;
+    std::string_view rest = std::string_view(key).substr(primary.size());
+    must(rest.front() == ';', "the marker is between them");
+    rest.remove_prefix(1);
+    // Name and value, or name and absence; look-alikes of a name follow it in the same form.
+    const auto least = 2 * (1 + static_cast<std::size_t>(std::count(names.begin(), names.end(), ',')));
+    std::size_t parts = 0;
+    for (; !rest.empty(); ++parts)
+        must(take_part(rest), "the key is made of parts, and nothing follows them");
+    must(parts >= least && parts % 2 == 0, "every name has its value");
     return 0;
 }

@@ -86,7 +86,7 @@ TEST_CASE("metrics are a Prometheus page whose counters follow what happens") {
     CHECK(value("meshcache_requests_total{cache=\"hit\"}") == 2);
     CHECK(value("meshcache_requests_total{cache=\"uri-miss\"}") == 2);
     CHECK(value("meshcache_requests_total{cache=\"method\"}") == 1);
-    CHECK(value("meshcache_requests_malformed_total") == 1);
+    CHECK(value("meshcache_requests_refused_total{reason=\"malformed\"}") == 1);
     CHECK(value("meshcache_responses_total{code=\"2xx\"}") == 5);
     CHECK(value("meshcache_responses_total{code=\"4xx\"}") == 1);
     CHECK(value("meshcache_connections_accepted_total") == 2);

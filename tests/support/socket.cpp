@@ -200,13 +200,13 @@ void connection::reset() noexcept {
     fd_.close();
 }
 
-listening_socket::listening_socket(const endpoint& where) : address_(where) {
+listening_socket::listening_socket(const endpoint& where, int backlog) : address_(where) {
     const raw_address address(where);
     fd_ = unique_fd(::socket(address.family, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (!fd_) give_up(failure("socket"));
     const int one = 1;
     ::setsockopt(fd_.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (::bind(fd_.get(), address.get(), address.size) != 0 || ::listen(fd_.get(), 1024) != 0)
+    if (::bind(fd_.get(), address.get(), address.size) != 0 || ::listen(fd_.get(), backlog) != 0)
         give_up(failure("listen on " + where.to_string()));
     if (!where.is_unix()) {
         sockaddr_in6 bound{};

@@ -103,8 +103,9 @@ class connection {
 /// A listening socket.
 class listening_socket {
   public:
-    /// At `where`; port 0 lets the kernel choose.
-    explicit listening_socket(const endpoint& where);
+    /// At `where`; port 0 lets the kernel choose. The kernel keeps about `backlog` connections that nobody
+    /// accepts, and does not answer those that come further.
+    explicit listening_socket(const endpoint& where, int backlog = 1024);
     /// Where it listens, with the port that was chosen.
     const endpoint& address() const noexcept { return address_; }
     /// Waits for a connection; an empty descriptor after shutdown().

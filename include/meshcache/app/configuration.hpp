@@ -46,6 +46,7 @@ struct configuration {
     hit_policy on_hit;
     std::size_t memory = std::size_t{64} << 20U; ///< bytes, the bound of the local store, overhead included
     std::size_t max_object = std::size_t{1} << 20U; ///< bytes, the largest stored response; at most `memory`
+    std::size_t max_variants = 64;                  ///< stored responses of one URI that differ by Vary
     int heuristic_percent = 10;                     ///< of the time since Last-Modified; 0: no heuristics
     milliseconds heuristic_max{24LL * 3600 * 1000};
     bool heuristic_errors = false;              ///< for 414 and 501 as well, and for errors with `public`
@@ -69,6 +70,7 @@ struct configuration {
     // Limits
     unsigned threads = 1;                                 ///< event loops
     std::size_t max_connections = 10'000;                 ///< of clients, over all threads
+    std::size_t max_connections_per_client = 0;           ///< of one address, over all threads; 0: no limit
     std::size_t max_header_size = std::size_t{32} << 10U; ///< bytes of a head
     std::size_t max_header_count = 128;                   ///< field lines of a head
     std::size_t max_target = std::size_t{8} << 10U;       ///< bytes of a request target

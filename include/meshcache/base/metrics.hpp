@@ -14,8 +14,12 @@ namespace meshcache {
 // X(identifier, "prometheus name", "label=\"value\"" or "", "help, the same for every label of a name")
 #define MESHCACHE_COUNTERS(X)                                                                                \
     X(connections_accepted, "meshcache_connections_accepted_total", "", "Client connections accepted.")      \
-    X(connections_refused, "meshcache_connections_refused_total", "",                                        \
-      "Client connections closed at once because --max-connections was reached.")                            \
+    X(connections_refused, "meshcache_connections_refused_total", "reason=\"max-connections\"",              \
+      "Client connections closed at once, by the limit that was reached.")                                   \
+    X(connections_refused_client, "meshcache_connections_refused_total",                                     \
+      "reason=\"max-connections-per-client\"", "")                                                           \
+    X(connections_used_up, "meshcache_connections_used_up_total", "",                                        \
+      "Client connections closed because --max-requests-per-connection was reached.")                        \
     X(requests_hit, "meshcache_requests_total", "cache=\"hit\"",                                             \
       "Requests by how the cache served them (words of RFC 9211).")                                          \
     X(requests_hit_stale, "meshcache_requests_total", "cache=\"hit-stale\"", "")                             \
@@ -28,8 +32,11 @@ namespace meshcache {
     X(requests_method, "meshcache_requests_total", "cache=\"method\"", "")                                   \
     X(requests_collapsed, "meshcache_requests_total", "cache=\"collapsed\"", "")                             \
     X(requests_rejected, "meshcache_requests_total", "cache=\"rejected\"", "")                               \
-    X(requests_malformed, "meshcache_requests_malformed_total", "",                                          \
-      "Requests refused because they were malformed, ambiguous or over a limit.")                            \
+    X(requests_malformed, "meshcache_requests_refused_total", "reason=\"malformed\"",                        \
+      "Requests refused because they were malformed or ambiguous, or over a limit, by reason.")              \
+    X(requests_head_too_large, "meshcache_requests_refused_total", "reason=\"head-too-large\"", "")          \
+    X(requests_too_many_fields, "meshcache_requests_refused_total", "reason=\"too-many-fields\"", "")        \
+    X(requests_target_too_long, "meshcache_requests_refused_total", "reason=\"target-too-long\"", "")        \
     X(responses_1xx, "meshcache_responses_total", "code=\"1xx\"", "Responses to clients by status class.")   \
     X(responses_2xx, "meshcache_responses_total", "code=\"2xx\"", "")                                        \
     X(responses_3xx, "meshcache_responses_total", "code=\"3xx\"", "")                                        \
@@ -41,6 +48,8 @@ namespace meshcache {
     X(timeout_body, "meshcache_timeouts_total", "at=\"body\"", "")                                           \
     X(timeout_keepalive, "meshcache_timeouts_total", "at=\"keepalive\"", "")                                 \
     X(timeout_write, "meshcache_timeouts_total", "at=\"write\"", "")                                         \
+    X(timeout_tunnel, "meshcache_timeouts_total", "at=\"tunnel\"", "")                                       \
+    X(timeout_upstream_busy, "meshcache_timeouts_total", "at=\"upstream-busy\"", "")                         \
     X(timeout_upstream_connect, "meshcache_timeouts_total", "at=\"upstream-connect\"", "")                   \
     X(timeout_upstream_first_byte, "meshcache_timeouts_total", "at=\"upstream-first-byte\"", "")             \
     X(timeout_upstream_idle, "meshcache_timeouts_total", "at=\"upstream-idle\"", "")                         \
@@ -64,6 +73,7 @@ namespace meshcache {
     X(removed_invalidated, "meshcache_removed_total", "why=\"invalidated\"", "")                             \
     X(removed_purged, "meshcache_removed_total", "why=\"purged\"", "")                                       \
     X(removed_replaced, "meshcache_removed_total", "why=\"replaced\"", "")                                   \
+    X(removed_variants, "meshcache_removed_total", "why=\"variants\"", "")                                   \
     X(removed_expired, "meshcache_removed_total", "why=\"expired\"", "")                                     \
     X(redis_lookups, "meshcache_redis_lookups_total", "", "Look-ups in Redis on a local miss.")              \
     X(redis_lookup_hits, "meshcache_redis_lookup_hits_total", "", "Look-ups that found a usable record.")    \

@@ -38,14 +38,18 @@ struct variant_policy {
     bool ignore_order = false;
 };
 
-/// Appends the secondary key of a variant to the primary key in `out`: for each name in `vary_names`
-/// (lower case, sorted, comma-separated, as parse_vary gives them) whether the request has the field,
-/// and its normalised value (RFC 9111, section 4.1). A field that Connection keeps from the upstream counts
-/// as absent. Without names nothing is appended.
+/// Appends the secondary key of a variant to the primary key in `out`: a semicolon, then for each name in
+/// `vary_names` (lower case, sorted, comma-separated, as parse_vary gives them) whether the request has the
+/// field, and its normalised value (RFC 9111, section 4.1). A field that Connection keeps from the upstream
+/// counts as absent. Fields that a gateway could take for the named one (`Accept_Language`) follow with their
+/// names. Without names nothing is appended.
 void append_variant(std::string_view vary_names, const field_list& request_fields, std::string& out,
                     const variant_policy& policy = {});
 
 /// Reads Vary of a response into `out`: names in lower case, sorted, unique, joined by commas.
+/// Accept-Encoding is among them if the response has Content-Encoding, and Origin if it has
+/// Access-Control-Allow-Origin other than
+/// `*`, whether Vary says so or not.
 /// Returns false when Vary has a member that nothing matches: `*`, what is no field name, and
 /// X-Forwarded-For and Forwarded, which are set per client and not in the key.
 bool parse_vary(const field_list& response_fields, std::string& out);
@@ -56,7 +60,17 @@ struct key_view {
     std::uint64_t hash = 0;
 };
 
-/// XXH3-64. The seed is the store's, random at its start, so that nobody outside can make keys collide.
+/// The bits of a hash that are the same for all variants of a primary key: those that choose the shard and
+/// the place in it, so that the variants of one URI stand together and can be counted.
+inline constexpr std::uint64_t family_bits = 0xfc00'0000'07ff'ffff;
+
+/// XXH3-64, with family_bits as described. The seed is the store's, random at its start, so that nobody
+/// outside can make keys collide.
 std::uint64_t hash_key(std::string_view bytes, std::uint64_t seed) noexcept;
+
+/// Whether a key has a variant's part, as append_variant makes it.
+bool is_variant_key(std::string_view key) noexcept;
+/// Whether two keys are the same but for a variant's part.
+bool same_primary(std::string_view a, std::string_view b) noexcept;
 
 } // namespace meshcache::http

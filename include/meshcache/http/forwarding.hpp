@@ -65,6 +65,11 @@ void write_upstream_head(const request_head& head, const request_uri& uri, const
                          const client_facts& client, bool upgrade, const upstream_conditions& conditions,
                          std::string& out);
 
+/// Appends to a cache key what a trusted client says of the host, scheme, port and target that were asked for
+/// (X-Forwarded-Host, -Proto, -Port, -Prefix, Forwarded without for and by, and less common names): all of
+/// that is forwarded, and can change the answer.
+void append_trusted_claims(const field_list& fields, std::string& out);
+
 /// Appends status line and end-to-end fields of a response to `out`, each ended by CRLF, without the
 /// empty line; adds Via, and Date when it is missing (RFC 9110, section 6.6.1). Left out: hop-by-hop fields,
 /// Content-Length and Transfer-Encoding (the sender adds its own framing), and Age where

@@ -11,9 +11,21 @@
 
 namespace meshcache::http {
 
-enum class method : std::uint8_t { other, get, head, post, put, delete_, connect, options, trace, patch };
+enum class method : std::uint8_t {
+    other,
+    get,
+    head,
+    post,
+    put,
+    delete_,
+    connect,
+    options,
+    trace,
+    patch,
+    query,
+};
 
-/// RFC 9110, section 9.2.1: GET, HEAD, OPTIONS, TRACE.
+/// GET, HEAD, OPTIONS, TRACE (RFC 9110, section 9.2.1), and QUERY, a GET with content.
 bool is_safe(method m) noexcept;
 /// RFC 9110, section 9.2.2: the safe ones, PUT and DELETE.
 bool is_idempotent(method m) noexcept;

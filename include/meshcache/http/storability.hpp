@@ -16,9 +16,10 @@ enum class store_refusal : std::uint8_t {
     request_no_store,
     request_range, ///< the request had Range, and the response may be about that
     request_authorization,
-    request_body, ///< a GET with content: its meaning is not in the key
-    status,       ///< not a final status that may be stored
-    partial,      ///< 206, or Content-Range
+    request_cookie, ///< the request had Cookie, and the response has no explicit freshness
+    request_body,   ///< a GET with content: its meaning is not in the key
+    status,         ///< not a final status that may be stored
+    partial,        ///< 206, or Content-Range
     no_store,
     is_private,
     set_cookie,

@@ -27,6 +27,7 @@ struct settings {
     endpoint upstream;
     http::head_limits head_limits;
     std::size_t max_connections = 10'000;        ///< in all loops together
+    std::size_t max_connections_per_client = 0;  ///< of one address (client_limit.hpp); 0: no limit
     std::size_t max_requests_per_connection = 0; ///< 0: no limit
     milliseconds header_timeout{
         10'000}; ///< for a head, from its first byte; for a connection's first byte, too
@@ -50,6 +51,8 @@ struct settings {
     flow::exchange_settings exchange;
 };
 
+class client_limit;
+
 /// Shared by all loops; each outlives them. `link` is null without Redis.
 struct shared_state {
     store::cache& cache;
@@ -63,6 +66,7 @@ struct shared_state {
     std::shared_ptr<spdlog::logger> access; ///< for access lines alone
     std::atomic<std::size_t>& connections;  ///< open client connections
     std::uint64_t (*random)();              ///< numbers that nobody can foresee; any thread
+    client_limit& clients;                  ///< the same for each address
 };
 
 } // namespace meshcache::net

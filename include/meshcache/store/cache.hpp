@@ -16,6 +16,7 @@ namespace meshcache::store {
 struct cache_settings {
     std::size_t bytes = 64u << 20;     ///< bound on all that is held: responses, tables; at least 64 KiB
     std::size_t max_object = 1u << 20; ///< of a response's content; at most half a shard's share
+    std::size_t max_variants = 64;     ///< of one primary key, at least 1; a look-up may pass over as many
     std::size_t shards = 0;            ///< power of two; 0: each gets room for eight of max_object
     std::uint64_t seed = 0;            ///< of the key hash; random in production
 };
@@ -31,6 +32,7 @@ enum class insert_result : std::uint8_t {
 struct insert_outcome {
     insert_result what = insert_result::stored;
     std::size_t evicted = 0; ///< responses that had to leave for it
+    bool displaced = false;  ///< another variant of its primary key made way: there were max_variants already
     bool took() const noexcept { return what == insert_result::stored || what == insert_result::replaced; }
 };
 

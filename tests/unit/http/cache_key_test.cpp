@@ -169,10 +169,10 @@ TEST_CASE("variants of different requests never collide with each other or with 
 
 TEST_CASE("a variant tells absent from empty, and its names apart") {
     CHECK(variant("", "A: b\r\n").empty());
-    CHECK(variant("x-a", "") == "3:x-a-");
-    CHECK(variant("x-a", "X-A:\r\n") == "3:x-a0:");
-    CHECK(variant("x-a", "X-A: 1\r\n") == "3:x-a1:1");
-    CHECK(variant("x-a,x-b", "X-B: 1\r\n") == "3:x-a-3:x-b1:1");
+    CHECK(variant("x-a", "") == ";3:x-a-");
+    CHECK(variant("x-a", "X-A:\r\n") == ";3:x-a0:");
+    CHECK(variant("x-a", "X-A: 1\r\n") == ";3:x-a1:1");
+    CHECK(variant("x-a,x-b", "X-B: 1\r\n") == ";3:x-a-3:x-b1:1");
 }
 
 TEST_CASE("a variant's values are normalised as far as their meaning allows") {
@@ -203,7 +203,7 @@ TEST_CASE("a variant's values are normalised as far as their meaning allows") {
         INFO(shown(r.one) << " and " << shown(r.other));
         CHECK((variant(r.name, r.one) == variant(r.name, r.other)) == r.same);
     }
-    CHECK(variant("accept-encoding", "Accept-Encoding: GZIP , br\r\n") == "15:accept-encoding7:gzip,br");
+    CHECK(variant("accept-encoding", "Accept-Encoding: GZIP , br\r\n") == ";15:accept-encoding7:gzip,br");
 }
 
 TEST_CASE("the order of preferences means nothing where the operator says so") {
@@ -228,6 +228,52 @@ TEST_CASE("a field that Connection keeps from the upstream is absent from the va
     CHECK(variant("x-a", "X-A: 1\r\nConnection: x-a\r\n") == variant("x-a", ""));
     CHECK(variant("cookie", "Cookie: 1\r\nConnection: cookie\r\n") == variant("cookie", "Cookie: 1\r\n"));
     CHECK(variant("te", "TE: trailers\r\n") == variant("te", ""));
+}
+
+TEST_CASE("a field that a gateway could take for a selecting one makes another variant") {
+    const std::string plain = variant("accept-language", "Accept-Language: de\r\n");
+    CHECK(variant("accept-language", "Accept-Language: de\r\nAccept_Language: x\r\n") ==
+          plain + "15:Accept_Language1:x");
+    CHECK(variant("x-a", "X_A: 1\r\n") == ";3:x-a-3:X_A1:1");
+    CHECK(variant("x-a", "X_A: 1\r\n") != variant("x-a", "X-A: 1\r\n"));
+    CHECK(variant("x-a-b", "X_A-B: 1\r\nx-a_b: 2\r\n") == ";5:x-a-b-5:X_A-B1:15:x-a_b1:2");
+    CHECK(variant("x_a", "X_A: 1\r\nX-A: 2\r\n") == ";3:x_a1:13:X-A1:2");
+    CHECK(variant("accept-language", "Accept-Language: de\r\nX_A: x\r\nAccept_Language_: y\r\n") == plain);
+}
+
+TEST_CASE("the variants of a primary key are told from it, and found together") {
+    const std::string primary = key_of("a", "GET", "/;15:accept4:gzip"), other = key_of("a", "GET", "/x");
+    const std::string one = primary + variant("x-a", "X-A: 1\r\n"), two = primary + variant("x-a", "");
+    CHECK_FALSE(is_variant_key(primary));
+    CHECK(is_variant_key(one));
+    CHECK(same_primary(one, two));
+    CHECK(same_primary(one, primary));
+    CHECK_FALSE(same_primary(one, other));
+    CHECK_FALSE(same_primary(one, other + variant("x-a", "X-A: 1\r\n")));
+    for (const std::uint64_t seed : {0U, 1U, 99U}) {
+        CHECK(((hash_key(one, seed) ^ hash_key(primary, seed)) & family_bits) == 0);
+        CHECK(((hash_key(one, seed) ^ hash_key(two, seed)) & family_bits) == 0);
+        CHECK(hash_key(one, seed) != hash_key(two, seed));
+        CHECK(((hash_key(other, seed) ^ hash_key(primary, seed)) & family_bits) != 0);
+    }
+    // What is no key of ours has no variant, and its hash is that of its bytes.
+    for (const char* text :
+         {"", ";", "a;b", "1;", "1:;", "5:a;b", "99999999999999999999:a;", "4:http;x;y", "-;"}) {
+        INFO(text);
+        CHECK(same_primary(text, text));
+    }
+}
+
+TEST_CASE("a coding and an origin count as named in Vary where the response forgot them") {
+    CHECK(vary_of("Content-Encoding: gzip\r\n") == vary{true, "accept-encoding"});
+    CHECK(vary_of("Content-Encoding: identity, br\r\nVary: X\r\n") == vary{true, "accept-encoding,x"});
+    CHECK(vary_of("Content-Encoding: gzip\r\nVary: Accept-Encoding\r\n") == vary{true, "accept-encoding"});
+    CHECK(vary_of("Content-Encoding: identity\r\n") == vary{true, ""});
+    CHECK(vary_of("Content-Encoding:\r\n") == vary{true, ""});
+    CHECK(vary_of("Access-Control-Allow-Origin: *\r\n") == vary{true, ""});
+    CHECK(vary_of("Access-Control-Allow-Origin: https://a\r\n") == vary{true, "origin"});
+    CHECK(vary_of("access-control-allow-origin: null\r\nVary: A\r\n") == vary{true, "a,origin"});
+    CHECK_FALSE(vary_of("Content-Encoding: gzip\r\nVary: *\r\n").usable);
 }
 
 TEST_CASE("Vary is read as a sorted set of names") {

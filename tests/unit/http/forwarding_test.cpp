@@ -159,6 +159,25 @@ TEST_CASE("what a stranger says of where it comes from is removed") {
     CHECK(field_sent("X_Own", "X_Own: x\r\n") == "x");
 }
 
+TEST_CASE("what a trusted client says of the URI enters the key, and whose request it is does not") {
+    const auto claims = [](std::string_view lines) {
+        const test::request r(test::get(std::string(lines)));
+        std::string out;
+        append_trusted_claims(r.head.fields, out);
+        return out;
+    };
+    CHECK(claims("").empty());
+    CHECK(claims("X-Forwarded-For: 1\r\nX-Real-IP: 1\r\nTrue-Client-IP: 1\r\nX-Own: 1\r\n").empty());
+    CHECK(claims("X-Forwarded-Host: h\r\nX-Host: i\r\n") == "16:X-Forwarded-Host1:h6:X-Host1:i");
+    CHECK(claims("Forwarded: for=1;by=2\r\n") == claims("Forwarded: for=3\r\n"));
+    CHECK(claims("Forwarded: for=1;host=a\r\n") == claims("Forwarded: FOR = 3;host=a\r\n"));
+    CHECK(claims("Forwarded: for=1;host=a\r\n") != claims("Forwarded: for=1;host=b\r\n"));
+    CHECK(claims("Forwarded: for=1, for=2;host=a\r\n") != claims("Forwarded: for=1;host=a, for=2\r\n"));
+    CHECK(claims("Forwarded: for=\"1;host=a\r\n") != claims("Forwarded: for=\"1;host=b\r\n"));
+    CHECK(claims("Forwarded: for=\"1\\\";host=a\r\n") != claims("Forwarded: for=\"1\\\";host=b\r\n"));
+    CHECK(claims("Forwarded: for=\"1,host=a\r\n") != claims("Forwarded: for=\"1,host=b\r\n"));
+}
+
 TEST_CASE("who asked is replaced for strangers and continued for the trusted") {
     const std::string lines =
         "X-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For: 2.2.2.2\r\nX-Forwarded-Host: h\r\n"

@@ -55,7 +55,7 @@ TEST_CASE("methods are recognised, and only in upper case") {
         {"GET", method::get},         {"HEAD", method::head},      {"POST", method::post},
         {"PUT", method::put},         {"DELETE", method::delete_}, {"CONNECT", method::connect},
         {"OPTIONS", method::options}, {"TRACE", method::trace},    {"PATCH", method::patch},
-        {"get", method::other},       {"QUERY", method::other},    {"PURGE", method::other},
+        {"get", method::other},       {"QUERY", method::query},    {"PURGE", method::other},
         {"GETX", method::other},      {"PROPFIND", method::other},
     };
     for (const auto& [text, verb] : rows) {
@@ -66,8 +66,8 @@ TEST_CASE("methods are recognised, and only in upper case") {
     }
 }
 
-TEST_CASE("safe and idempotent methods are those of RFC 9110") {
-    for (const method m : {method::get, method::head, method::options, method::trace}) {
+TEST_CASE("safe and idempotent methods are those of RFC 9110, and QUERY") {
+    for (const method m : {method::get, method::head, method::options, method::trace, method::query}) {
         CHECK(is_safe(m));
         CHECK(is_idempotent(m));
     }

@@ -93,6 +93,7 @@ TEST_CASE("what the request says decides whether its answer is stored") {
         std::string lines;
         store_refusal expected;
     };
+    const std::string modified = "Last-Modified: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
     const std::string authorized = test::get("Authorization: x\r\n");
     const std::vector<row> rows = {
         {plain, fresh, store_refusal::none},
@@ -110,6 +111,11 @@ TEST_CASE("what the request says decides whether its answer is stored") {
         {test::get("Transfer-Encoding: chunked\r\n"), fresh, store_refusal::request_body},
         {test::get("Connection: Upgrade\r\nUpgrade: x\r\n"), fresh, store_refusal::upgrade},
         {test::get("Upgrade: x\r\n"), fresh, store_refusal::none},
+        {test::get("Cookie: a=b\r\n"), fresh, store_refusal::none},
+        {test::get("Cookie: a=b\r\n"), "Cache-Control: s-maxage=60\r\n", store_refusal::none},
+        {test::get("Cookie: a=b\r\n"), modified, store_refusal::request_cookie},
+        {test::get("Cookie: a=b\r\n"), modified + "Cache-Control: public\r\n", store_refusal::request_cookie},
+        {test::get("Cookie: a=b\r\n"), "", store_refusal::no_lifetime},
         {authorized, fresh, store_refusal::request_authorization},
         {authorized, "Cache-Control: max-age=60, public\r\n", store_refusal::none},
         {authorized, "Cache-Control: s-maxage=60\r\n", store_refusal::none},
@@ -137,20 +143,20 @@ TEST_CASE("statuses are stored when they are final and whole") {
     CHECK(judge(plain, status("206")) == store_refusal::partial);
 }
 
-TEST_CASE("errors that a client can provoke are stored only when they say so") {
+TEST_CASE("errors are stored only when they say so") {
     const std::string modified = "Last-Modified: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
-    for (const char* code : {"400", "403", "414", "500", "501", "502", "503"}) {
+    for (const char* code : {"400", "403", "404", "405", "410", "414", "500", "501", "502", "503"}) {
         INFO(code);
         CHECK(judge(plain, status(code, modified)) == store_refusal::no_lifetime);
         CHECK(judge(plain, status(code, modified + "Cache-Control: public\r\n")) ==
               store_refusal::no_lifetime);
         CHECK(judge(plain, status(code)) == store_refusal::none);
     }
-    CHECK(judge(plain, status("404", modified)) == store_refusal::none);
 }
 
-TEST_CASE("answers to one request's conditions, expectations and sizes are never stored") {
-    for (const char* code : {"412", "413", "416", "417", "421", "426", "431"}) {
+TEST_CASE("answers to one request's conditions, credentials, sizes or moment are never stored") {
+    for (const char* code : {"401", "406", "407", "408", "411", "412", "413", "415", "416", "417", "421",
+                             "425", "426", "428", "429", "431", "511"}) {
         INFO(code);
         CHECK(judge(plain, status(code)) == store_refusal::status);
     }

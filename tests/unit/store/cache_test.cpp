@@ -51,6 +51,75 @@ TEST_CASE("what was inserted is found by its key alone") {
     CHECK(f.store.stats().objects == 1);
 }
 
+/// A cache of a few variants, made by http::append_variant's rules.
+struct variants {
+    cache store{{.bytes = 4u << 20, .max_object = 64u << 10, .max_variants = 3, .seed = 42}};
+
+    static std::string text(const std::string& path, std::uint64_t n) {
+        const std::string digits = std::to_string(n);
+        return "4:http1:a3:GET" + std::to_string(path.size()) + ":" + path + ";1:v" +
+               std::to_string(digits.size()) + ":" + digits;
+    }
+    insert_outcome put(const std::string& path, std::uint64_t n, std::uint64_t at,
+                       meshcache::wall_time fresh_until = {}) {
+        const std::string key = text(path, n);
+        response_meta meta;
+        meta.version = nth(at);
+        meta.life.response_time = meshcache::wall_time(meshcache::milliseconds(at));
+        meta.life.fresh_until = fresh_until;
+        const std::string_view content = "x";
+        return store.insert(
+            stored_response::make(meta, key, store.hash(key), "HTTP/1.1 200 OK\r\n", {&content, 1}), nth(at));
+    }
+    bool has(const std::string& path, std::uint64_t n) {
+        const std::string key = text(path, n);
+        return store.peek(store.view(key)) != nullptr;
+    }
+    void use(const std::string& path, std::uint64_t n) {
+        const std::string key = text(path, n);
+        REQUIRE(store.lookup(store.view(key)) != nullptr);
+    }
+};
+
+TEST_CASE("one primary key has no more than max_variants, and the least used one makes way") {
+    variants v;
+    const meshcache::wall_time late(meshcache::milliseconds(1'000'000));
+    for (std::uint64_t n = 1; n <= 3; ++n) CHECK_FALSE(v.put("/", n, n, late).displaced);
+    v.use("/", 1);
+    v.use("/", 3);
+    auto out = v.put("/", 4, 4, late);
+    CHECK(out.what == insert_result::stored);
+    CHECK(out.displaced);
+    CHECK_FALSE(v.has("/", 2));
+    CHECK(v.put("/", 5, 5, late).displaced);
+    CHECK_FALSE(v.has("/", 4));
+    // One that is there is replaced, and displaces nothing; other URIs have their own.
+    CHECK_FALSE(v.put("/", 1, 6, late).displaced);
+    for (std::uint64_t n = 1; n <= 3; ++n) CHECK_FALSE(v.put("/x", n, n, late).displaced);
+    CHECK(v.store.stats().objects == 6);
+    for (std::uint64_t n : {1U, 3U, 5U}) CHECK(v.has("/", n));
+}
+
+TEST_CASE("a variant that can no longer be used makes way first, however much it was used") {
+    variants v;
+    const auto at = [](std::uint64_t ms) { return meshcache::wall_time(meshcache::milliseconds(ms)); };
+    (void)v.put("/", 1, 1, at(1'000'000));
+    (void)v.put("/", 2, 2, at(100));
+    (void)v.put("/", 3, 3, at(1'000'000));
+    for (int i = 0; i < 5; ++i) v.use("/", 2);
+    CHECK(v.put("/", 4, 200, at(1'000'000)).displaced);
+    CHECK_FALSE(v.has("/", 2));
+}
+
+TEST_CASE("a flood of variants keeps their number and the count of bytes") {
+    variants v;
+    const meshcache::wall_time late(meshcache::milliseconds(1'000'000));
+    for (std::uint64_t n = 1; n <= 2000; ++n) CHECK(v.put("/", n, n, late).displaced == (n > 3));
+    CHECK(v.store.stats().objects == 3);
+    CHECK(v.store.stats().evicted == 0);
+    for (std::uint64_t n = 1; n <= 2000; ++n) CHECK(v.has("/", n) == (n > 1997));
+}
+
 TEST_CASE("keys with one hash are kept apart") {
     fixture f;
     const key_view a{"a", 5}, b{"b", 5}, c{"c", 5};
@@ -262,7 +331,7 @@ TEST_CASE("a shard keeps its bound and never goes back, whatever is asked of it"
     const std::size_t max_object = limit / 4;
     const std::uint64_t keys = 50 + random() % 3000;
     INFO("limit " << limit << ", " << keys << " keys");
-    shard s(limit, max_object);
+    shard s(limit, max_object, 64);
     std::vector<std::string> texts(keys);
     for (std::uint64_t i = 0; i < keys; ++i) texts[i] = "k" + std::to_string(i);
     const auto key = [&](std::uint64_t n) {
