@@ -272,10 +272,10 @@ std::vector<setting> build() {
               &c::heuristic_percent, 0, 100));
     t.push_back(duration({"heuristic-max", g::cache, "TIME", "longest freshness found that way"},
                          &c::heuristic_max, ms(0), hours(8760)));
-    t.push_back(
-        toggle({"heuristic-errors", g::cache, "",
-                "let that be for errors, too: 414 and 501, and others that the response calls public"},
-               &c::heuristic_errors));
+    t.push_back(toggle(
+        {"heuristic-errors", g::cache, "",
+         "let that be for errors, too: 404, 405, 410, 414, 501, and others that the response calls public"},
+        &c::heuristic_errors));
     t.push_back(
         duration({"stale-while-revalidate", g::cache, "TIME",
                   "serve stale while fetching anew, where the response does not say how long (RFC 5861)"},
@@ -376,6 +376,10 @@ std::vector<setting> build() {
                 "take an answer in an unknown transfer coding as it comes, until the connection closes, "
                 "instead of answering 502"},
                &c::upstream_any_coding));
+    t.push_back(
+        toggle({"upstream-surplus", g::upstream, "",
+                "store an answer although more came than its Content-Length says; the rest is dropped"},
+               &c::upstream_surplus));
 
     using level = log_threshold;
     t.push_back(choice({"log-level", g::log, "LEVEL", "trace, debug, info, warn, error or off"},

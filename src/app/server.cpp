@@ -58,6 +58,7 @@ net::settings proxy_settings(const configuration& cfg) {
     s.upstream_connect_timeout = cfg.upstream_connect_timeout;
     s.upstream_response_timeout = cfg.upstream_response_timeout;
     s.upstream_idle_timeout = cfg.upstream_idle_timeout;
+    s.store_surplus = cfg.upstream_surplus;
     s.upstream_keepalive = cfg.upstream_keepalive;
     s.upstream_resolve_interval = cfg.upstream_resolve_interval;
     s.upstream_connections = cfg.upstream_connections;

@@ -39,7 +39,8 @@ store::response_ptr end_fill_at_once(loop_context& loop, upstream_lease& lease,
     pieces.clear();
     body_source source(lease->io, lease->in, framing, loop.cfg.upstream_idle_timeout);
     (void)source.take_buffered(pieces);
-    if (!source.done() || source.has_surplus()) return nullptr;
+    if (!source.done()) return nullptr;
+    if (source.has_surplus() && !loop.cfg.store_surplus) return nullptr;
     auto response = end_fill(loop, f, head, pieces);
     source.release_pieces();
     if (reusable) lease.give_back();
@@ -109,7 +110,7 @@ task<void> pump_fill(loop_context& loop, upstream_lease lease, http::body_framin
         if (!f->recording() && f->readers() == 0) co_return; // nobody is left who wants it
     }
     // Whoever sends more than was announced may have announced something else than was meant.
-    if (source.has_surplus()) stop_recording(false);
+    if (source.has_surplus() && !loop.cfg.store_surplus) stop_recording(false);
     source.release_pieces();
     if (f->recording()) {
         const auto content = f->recorded();

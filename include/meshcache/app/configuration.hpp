@@ -86,10 +86,11 @@ struct configuration {
     milliseconds upstream_connect_timeout{2'000};
     milliseconds upstream_response_timeout{60'000}; ///< to the first byte of the answer
     milliseconds upstream_idle_timeout{60'000};     ///< between two pieces of the answer's body
-    milliseconds upstream_keepalive{30'000};        ///< life of an idle pooled connection; 0: none are kept
+    milliseconds upstream_keepalive{4'000};         ///< life of an idle pooled connection; 0: none are kept
     std::size_t upstream_connections = 1'024;       ///< a thread
     milliseconds upstream_resolve_interval{30'000};
     bool trust_forwarded = false;     ///< append to X-Forwarded-* and Forwarded instead of replacing them
+    bool upstream_surplus = false;    ///< store answers behind whose end more came
     bool upstream_any_coding = false; ///< read unknown transfer codings until the connection closes
 
     // Log

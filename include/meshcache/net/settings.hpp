@@ -41,10 +41,11 @@ struct settings {
     milliseconds upstream_connect_timeout{2'000};
     milliseconds upstream_response_timeout{60'000}; ///< from the request's end to the answer's head
     milliseconds upstream_idle_timeout{60'000};     ///< between two pieces of the answer's body
-    milliseconds upstream_keepalive{30'000};        ///< life of an idle pooled connection
+    milliseconds upstream_keepalive{4'000};         ///< life of an idle pooled connection
     milliseconds upstream_resolve_interval{30'000};
     std::size_t upstream_connections = 1024; ///< for each loop
     bool trust_forwarded = false;
+    bool store_surplus = false; ///< answers behind whose end more came
     http::unknown_coding unknown_coding = http::unknown_coding::refuse; ///< of the upstream's answers
     access_log access = access_log::misses;
     bool access_json = false;

@@ -147,6 +147,7 @@ std::map<std::string, values> all_values() {
         {"upstream-resolve-interval", durations("100ms", "24h", "0s", "25h")},
         {"trust-forwarded", toggles},
         {"upstream-any-coding", toggles},
+        {"upstream-surplus", toggles},
         {"log-level",
          {{{"trace", ""}, {"debug", ""}, {"info", ""}, {"warn", ""}, {"error", ""}, {"off", ""}},
           {{"warning", "is not one of trace, debug, info, warn, error, off"},
