@@ -84,6 +84,19 @@ chunk_decoder::phase chunk_decoder::next_trailer(char c) noexcept {
     }
 }
 
+bool chunk_decoder::in_trailer_line(char c) const noexcept {
+    switch (phase_) {
+    case phase::trailer_start:
+        return c != '\r';
+    case phase::trailer_name:
+    case phase::trailer_value:
+    case phase::trailer_lf:
+        return true;
+    default:
+        return false;
+    }
+}
+
 chunk_decoder::phase chunk_decoder::next_phase(char c) noexcept {
     switch (phase_) {
     case phase::size:
@@ -130,8 +143,15 @@ chunk_decoder::step chunk_decoder::next(std::string_view input) noexcept {
             if (remaining_ == 0) phase_ = phase::content_cr;
             return {state::data, used + size, input.substr(used, size)};
         }
+        const std::size_t begin = used;
+        while (used != input.size() && in_trailer_line(input[used])) {
+            phase_ = next_phase(input[used]);
+            // The byte that broke the coding is not used.
+            if (phase_ != phase::malformed) ++used;
+        }
+        if (used != begin) return {state::trailers, used, input.substr(begin, used - begin)};
+        if (phase_ == phase::malformed) continue;
         phase_ = next_phase(input[used]);
-        // The byte that broke the coding is not used.
         if (phase_ != phase::malformed) ++used;
     }
 }
@@ -140,7 +160,8 @@ bool is_malformed_chunked(std::string_view bytes) noexcept {
     chunk_decoder decoder;
     for (;;) {
         const auto step = decoder.next(bytes);
-        if (step.what != chunk_decoder::state::data) return step.what == chunk_decoder::state::malformed;
+        if (step.what == chunk_decoder::state::malformed) return true;
+        if (step.what == chunk_decoder::state::more || step.what == chunk_decoder::state::done) return false;
         bytes.remove_prefix(step.consumed);
     }
 }

@@ -4,6 +4,7 @@
 
 #include <meshcache/http/forwarding.hpp>
 #include <meshcache/http/grammar.hpp>
+#include <meshcache/http/trailers.hpp>
 #include <meshcache/http/upgrade.hpp>
 
 #include <algorithm>
@@ -257,6 +258,8 @@ void write_upstream_head(const request_head& head, const request_uri& uri, const
     append_client_facts(head.fields, client, uri.host, out);
     append_via(head.minor, out);
     append_framing(framing, out);
+    if (framing.kind == body_kind::chunked) append_trailer_field(head.fields, out);
+    if (conditions.ask_trailers) out += "TE: trailers\r\nConnection: TE\r\n";
     if (upgrade) {
         out += "Connection: upgrade\r\nUpgrade: ";
         append_offered_protocols(head.fields, out);

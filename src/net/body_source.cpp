@@ -44,6 +44,9 @@ bool body_source::take_buffered(std::vector<std::string_view>& pieces) {
             case http::chunk_decoder::state::data:
                 pieces.push_back(step.content);
                 break;
+            case http::chunk_decoder::state::trailers:
+                trailers_ += step.content;
+                break;
             case http::chunk_decoder::state::done:
                 done_ = true;
                 break;

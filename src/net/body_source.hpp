@@ -7,6 +7,7 @@
 #include <meshcache/http/framing.hpp>
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -29,6 +30,9 @@ class body_source {
     /// All content was handed out.
     bool done() const noexcept { return done_; }
 
+    /// The field lines of the trailer section as they came, once all is done(); 8 KiB at the most.
+    std::string_view trailers() const noexcept { return trailers_; }
+
     /// More has come than the message announced; once it is done().
     bool has_surplus() const noexcept { return in_.size() > used_; }
 
@@ -45,6 +49,7 @@ class body_source {
     http::body_kind kind_;
     std::uint64_t remaining_;
     milliseconds idle_timeout_;
+    std::string trailers_;
     std::size_t used_ = 0; ///< bytes at the buffer's front that the last pieces and their framing take
     bool done_ = false;
 };

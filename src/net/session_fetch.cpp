@@ -5,6 +5,7 @@
 
 #include <meshcache/base/test_hooks.hpp>
 #include <meshcache/http/grammar.hpp>
+#include <meshcache/http/trailers.hpp>
 #include <meshcache/http/upgrade.hpp>
 
 #include <array>
@@ -53,12 +54,15 @@ task<flow::action> session::fetch(bool for_store) {
     auto& shared = loop_.shared;
     upgrade_ = http::offers_upgrade(head_) && framing_.kind == http::body_kind::none;
 
+    auto conditions =
+        for_store ? exchange_.conditions(shared.clock.wall()) : http::upstream_conditions{};
+    // TE is not in the key, and a stored response has no trailers.
+    conditions.ask_trailers = !for_store && http::accepts_trailers(head_);
     up_text_.clear();
     http::write_upstream_head(
         head_, uri_, framing_,
         {.address = client_, .local_port = local_port_, .trust_forwarded = loop_.cfg.trust_forwarded},
-        upgrade_, for_store ? exchange_.conditions(shared.clock.wall()) : http::upstream_conditions{},
-        up_text_);
+        upgrade_, conditions, up_text_);
 
     // A body that is whole in the buffer goes with the head, and can be sent again.
     const bool has_body = framing_.kind != http::body_kind::none;

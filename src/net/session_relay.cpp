@@ -5,6 +5,7 @@
 #include "session.hpp"
 
 #include <meshcache/http/grammar.hpp>
+#include <meshcache/http/trailers.hpp>
 
 #include <charconv>
 
@@ -53,6 +54,11 @@ task<bool> session::relay_response(upstream_connection& upstream, const http::bo
     } else if (chunked) {
         text_ += "Transfer-Encoding: chunked\r\n";
     }
+    http::trailer_filter filter;
+    if (chunked && http::accepts_trailers(head_)) {
+        filter = http::trailer_filter::of_response(head.fields);
+        http::append_trailer_field(head.fields, text_);
+    }
     // From here on the head's views are not used: the buffer moves on.
     const bool reusable =
         http::keeps_alive(head.minor, head.fields) && framing.kind != http::body_kind::until_close;
@@ -70,8 +76,11 @@ task<bool> session::relay_response(upstream_connection& upstream, const http::bo
         note_upstream_failure(errc::upstream_malformed);
         exchange_.outcome().detail = describe(errc::upstream_malformed);
     }
+    std::string trailers;
     for (;;) {
-        (void)append_content(gather, pieces_, chunked, sound && source.done(), size_line);
+        const bool last = sound && source.done();
+        if (last) filter.append(source.trailers(), trailers);
+        (void)append_content(gather, pieces_, chunked, last, size_line, trailers);
         if (const auto ec = co_await io_.write(gather, loop_.cfg.write_timeout)) {
             if (ec == errc::client_timeout) loop_.counters.add(counter::timeout_write);
             close_ = client_gone = true;

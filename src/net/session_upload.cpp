@@ -2,6 +2,8 @@
 #include "chunk_gather.hpp"
 #include "upload.hpp"
 
+#include <meshcache/http/trailers.hpp>
+
 #include <boost/asio/error.hpp>
 
 namespace meshcache::net {
@@ -16,6 +18,8 @@ task<void> session::upload_body(upload& up) {
     std::vector<std::string_view> pieces;
     std::vector<asio::const_buffer> gather;
     chunk_line size_line;
+    const auto filter = http::trailer_filter::of_request(head_.fields);
+    std::string trailers;
     error_code ec;
     while (!source.done()) {
         ec = co_await source.next(pieces);
@@ -26,7 +30,8 @@ task<void> session::upload_body(upload& up) {
             break;
         }
         gather.clear();
-        (void)append_content(gather, pieces, chunked, source.done(), size_line);
+        if (source.done()) filter.append(source.trailers(), trailers);
+        (void)append_content(gather, pieces, chunked, source.done(), size_line, trailers);
         ec = co_await up.upstream.io.write(gather, loop_.cfg.upstream_idle_timeout);
         if (ec) break; // the upstream does not want more; its answer, if there is one, is being read
     }

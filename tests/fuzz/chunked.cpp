@@ -14,7 +14,7 @@ namespace {
 
 struct outcome {
     chunk_decoder::state state = chunk_decoder::state::more;
-    std::string content;
+    std::string content, trailers;
     std::size_t used = 0;
 };
 
@@ -29,9 +29,9 @@ outcome decode(std::string_view input, std::size_t piece_size) {
             must(fuzz::within(s.content, piece), "content is within the piece");
             out.state = s.what;
             out.used += s.consumed;
-            out.content += s.content;
+            (s.what == chunk_decoder::state::trailers ? out.trailers : out.content) += s.content;
             piece.remove_prefix(s.consumed);
-        } while (out.state == chunk_decoder::state::data);
+        } while (out.state == chunk_decoder::state::data || out.state == chunk_decoder::state::trailers);
         must(out.state != chunk_decoder::state::more || piece.empty(), "more means that all was used");
     }
     return out;
@@ -46,6 +46,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
         const outcome split = decode(input, piece);
         must(split.state == whole.state, "the same end");
         must(split.content == whole.content, "the same content");
+        must(split.trailers == whole.trailers, "the same trailers");
         must(split.used == whole.used, "the same length");
     }
     return 0;

@@ -10,19 +10,21 @@ namespace meshcache::http {
 /// Decodes one chunked body as its bytes come. Feed it with next() until `done` or `malformed`.
 /// Refuses: signs, blanks and empty chunk sizes, sizes beyond 2^63-1 or 16 digits, bare CR or LF,
 /// extensions that are not `;name`, `;name=token` or `;name="quoted"`, extensions beyond 256 bytes, and a
-/// trailer section that is malformed or beyond 8 KiB. Trailers are never merged into the head.
+/// trailer section that is malformed or beyond 8 KiB. Trailers are handed out as they are, and are never
+/// merged into the head.
 class chunk_decoder {
   public:
     enum class state : std::uint8_t {
         more, ///< all input used; feed more
-        data, ///< `content` holds bytes of the body
-        done, ///< the coding has ended; its trailer section was read and dropped
+        data,     ///< `content` holds bytes of the body
+        trailers, ///< `content` holds bytes of the trailer section's field lines, without the empty line
+        done,     ///< the coding has ended
         malformed,
     };
     struct step {
         state what = state::more;
         std::size_t consumed = 0; ///< bytes of the input that were used by this step
-        std::string_view content; ///< for `data`: a view into the input, counted in `consumed`
+        std::string_view content; ///< a view into the input, counted in `consumed`
     };
 
     /// Takes the next step over `input`; call again with the rest. After `done` or `malformed` it
@@ -60,6 +62,8 @@ class chunk_decoder {
     phase next_extension(char c) noexcept;
     phase next_trailer(char c) noexcept;
     phase after_size() const noexcept;
+    /// Whether the next byte, `c`, belongs to a field line of the trailer section.
+    bool in_trailer_line(char c) const noexcept;
 
     phase phase_ = phase::size;
     std::uint32_t small_ = 0; ///< digits of the size, or bytes of the extension or trailer section, so far

@@ -48,6 +48,8 @@ struct upstream_conditions {
     /// Remove what the client asked: If-*, Range, and fields that a gateway takes for them (`If_None_Match`).
     /// Without it the client's fields are forwarded, and the two above are to be empty.
     bool drop_conditionals = false;
+    /// Send `TE: trailers`: what the upstream sends in its trailer section is passed on to the client.
+    bool ask_trailers = false;
 };
 
 /// Appends the request's head as it goes to the upstream to `out`, start line to empty line:

@@ -16,7 +16,7 @@ namespace {
 
 struct outcome {
     chunk_decoder::state state = chunk_decoder::state::more;
-    std::string content;
+    std::string content, trailers;
     std::size_t used = 0;
     friend bool operator==(const outcome&, const outcome&) = default;
 };
@@ -33,7 +33,7 @@ outcome decode(std::string_view input, Cut cut) {
             REQUIRE(s.consumed <= piece.size());
             out.state = s.what;
             out.used += s.consumed;
-            out.content += s.content;
+            (s.what == chunk_decoder::state::trailers ? out.trailers : out.content) += s.content;
             piece.remove_prefix(s.consumed);
             if (s.what == chunk_decoder::state::done || s.what == chunk_decoder::state::malformed) return out;
             if (s.what == chunk_decoder::state::more) break;
@@ -167,6 +167,19 @@ TEST_CASE("extensions and trailers are bounded") {
     std::string many = "0\r\n";
     for (int i = 0; i < 2000; ++i) many += "A: b\r\n";
     CHECK(decode_whole(many).state == chunk_decoder::state::malformed);
+}
+
+TEST_CASE("the field lines of the trailer section are handed out, however they come") {
+    for (const std::string& lines : {std::string(), std::string("A: b\r\n"), std::string("A: b\r\nC:\r\nD: \t e \r\n")}) {
+        const std::string coded = "5\r\nhello\r\n0;x\r\n" + lines + "\r\n";
+        for (const std::size_t size : {coded.size(), std::size_t{1}, std::size_t{2}, std::size_t{3}, std::size_t{7}}) {
+            const outcome o = decode(coded + "rest", [&](std::size_t rest) { return std::min(rest, size); });
+            CHECK(o.state == chunk_decoder::state::done);
+            CHECK(o.content == "hello");
+            CHECK(o.trailers == lines);
+            CHECK(o.used == coded.size());
+        }
+    }
 }
 
 TEST_CASE("the largest chunk size is 2^63-1") {
