@@ -54,8 +54,7 @@ task<flow::action> session::fetch(bool for_store) {
     auto& shared = loop_.shared;
     upgrade_ = http::offers_upgrade(head_) && framing_.kind == http::body_kind::none;
 
-    auto conditions =
-        for_store ? exchange_.conditions(shared.clock.wall()) : http::upstream_conditions{};
+    auto conditions = for_store ? exchange_.conditions(shared.clock.wall()) : http::upstream_conditions{};
     // TE is not in the key, and a stored response has no trailers.
     conditions.ask_trailers = !for_store && http::accepts_trailers(head_);
     up_text_.clear();

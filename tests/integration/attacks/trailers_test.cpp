@@ -24,10 +24,11 @@ struct watching_client {
 TEST_CASE("A7 trailers of a request pass if they were announced, and as trailers") {
     attack_stage stage;
     watching_client w(stage.front());
-    REQUIRE(w.c.send("POST /up HTTP/1.1\r\nHost: shop.example\r\nTrailer: X-Sum, Host, X-Hop, Content-Length\r\n"
-                     "Connection: X-Hop\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n"
-                     "X-Sum:  abc \r\nHost: evil.example\r\nX-Hop: evil\r\nX-Other: evil\r\nContent-Length: 9\r\n\r\n" +
-                     request_text("GET", "/next")));
+    REQUIRE(w.c.send(
+        "POST /up HTTP/1.1\r\nHost: shop.example\r\nTrailer: X-Sum, Host, X-Hop, Content-Length\r\n"
+        "Connection: X-Hop\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n"
+        "X-Sum:  abc \r\nHost: evil.example\r\nX-Hop: evil\r\nX-Other: evil\r\nContent-Length: 9\r\n\r\n" +
+        request_text("GET", "/next")));
     CHECK(w.c.read().body == "POST /up hello");
     CHECK(w.c.read().body == "GET /next ");
     const std::string up = stage.upstream().received();
@@ -40,9 +41,12 @@ TEST_CASE("A7 trailers of a request pass if they were announced, and as trailers
 TEST_CASE("A7 trailers of an answer pass to a client that takes them, without those that could do harm") {
     scripted_upstream upstream([](turn& t) {
         t.read_body();
-        t.send("HTTP/1.1 200 OK\r\nCache-Control: " + std::string(t.target() == "/stored" ? "max-age=60" : "no-store") +
-               "\r\nTrailer: X-Sum, Set-Cookie\r\nConnection: X-Hop\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk("hello") +
-               "0\r\nX-Sum: abc\r\nSet-Cookie: evil=1\r\nX-Hop: evil\r\nContent-Length: 9\r\nCache-Control: evil\r\n"
+        t.send("HTTP/1.1 200 OK\r\nCache-Control: " +
+               std::string(t.target() == "/stored" ? "max-age=60" : "no-store") +
+               "\r\nTrailer: X-Sum, Set-Cookie\r\nConnection: X-Hop\r\nTransfer-Encoding: chunked\r\n\r\n" +
+               chunk("hello") +
+               "0\r\nX-Sum: abc\r\nSet-Cookie: evil=1\r\nX-Hop: evil\r\nContent-Length: 9\r\nCache-Control: "
+               "evil\r\n"
                "Grpc-Status: 0\r\n\r\n");
     });
     proxy p(upstream, {"--threads", "1"});
@@ -55,7 +59,8 @@ TEST_CASE("A7 trailers of an answer pass to a client that takes them, without th
     const row rows[] = {
         {"POST that takes trailers", request_text("POST", "/x", te, "body"), true, true},
         {"POST that does not", request_text("POST", "/x", {}, "body"), false, false},
-        {"POST with TE of something else", request_text("POST", "/x", "TE: gzip\r\nConnection: TE\r\n", "body"), false, false},
+        {"POST with TE of something else",
+         request_text("POST", "/x", "TE: gzip\r\nConnection: TE\r\n", "body"), false, false},
         {"GET past the cache", request_text("GET", "/x", te, "body"), true, true},
         // The answer could have been for others, so it is not asked for trailers.
         {"GET whose answer is not stored", request_text("GET", "/x", te), true, false},
@@ -86,7 +91,8 @@ TEST_CASE("A7 trailers of an answer pass to a client that takes them, without th
         CHECK(w.c.get("/stored").body == "hello");
     }
     watching_client old(p);
-    REQUIRE(old.c.send("POST /x HTTP/1.0\r\nHost: shop.example\r\nTE: trailers\r\nContent-Length: 4\r\n\r\nbody"));
+    REQUIRE(old.c.send(
+        "POST /x HTTP/1.0\r\nHost: shop.example\r\nTE: trailers\r\nContent-Length: 4\r\n\r\nbody"));
     CHECK(old.c.read().body == "hello");
     CHECK(old.bytes->find("X-Sum") == std::string::npos);
 }

@@ -170,9 +170,11 @@ TEST_CASE("extensions and trailers are bounded") {
 }
 
 TEST_CASE("the field lines of the trailer section are handed out, however they come") {
-    for (const std::string& lines : {std::string(), std::string("A: b\r\n"), std::string("A: b\r\nC:\r\nD: \t e \r\n")}) {
+    for (const std::string& lines :
+         {std::string(), std::string("A: b\r\n"), std::string("A: b\r\nC:\r\nD: \t e \r\n")}) {
         const std::string coded = "5\r\nhello\r\n0;x\r\n" + lines + "\r\n";
-        for (const std::size_t size : {coded.size(), std::size_t{1}, std::size_t{2}, std::size_t{3}, std::size_t{7}}) {
+        for (const std::size_t size :
+             {coded.size(), std::size_t{1}, std::size_t{2}, std::size_t{3}, std::size_t{7}}) {
             const outcome o = decode(coded + "rest", [&](std::size_t rest) { return std::min(rest, size); });
             CHECK(o.state == chunk_decoder::state::done);
             CHECK(o.content == "hello");

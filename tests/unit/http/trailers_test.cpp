@@ -18,19 +18,59 @@ field_list fields(std::string_view lines) {
 } // namespace
 
 TEST_CASE("which fields may stand in a trailer section") {
-    for (const char* name : {"grpc-status", "Grpc-Message", "Server-Timing", "Content-Digest", "Repr-Digest", "X-Checksum",
-                             "Digest", "X_Y"}) {
+    for (const char* name : {"grpc-status", "Grpc-Message", "Server-Timing", "Content-Digest", "Repr-Digest",
+                             "X-Checksum", "Digest", "X_Y"}) {
         INFO(name);
         CHECK(may_trail(name));
     }
-    for (const char* name :
-         {"Content-Length", "Transfer-Encoding", "Host", "Authorization", "Cache-Control", "Content-Type", "Content-Encoding",
-          "Content-Range", "Content-Location", "Content-Disposition", "Set-Cookie", "Cookie", "Trailer", "TE", "Connection",
-          "Upgrade", "Expect", "Max-Forwards", "Range", "If-Match", "If-Something", "Age", "Date", "Expires", "Vary", "Location",
-          "Retry-After", "Warning", "WWW-Authenticate", "Proxy-Authenticate", "Proxy-Anything", "X-Forwarded-For", "X-Forwarded-User",
-          "X-Original-URL", "X-HTTP-Method-Override", "X-Real-IP", "Via", "ETag", "Cache-Status", "Access-Control-Allow-Origin",
-          "Sec-WebSocket-Accept", "HTTP2-Settings", "Content_Length", "content_type", "Set_Cookie", "X_Forwarded_For", "Content_Digest",
-          "Strict-Transport-Security"}) {
+    for (const char* name : {"Content-Length",
+                             "Transfer-Encoding",
+                             "Host",
+                             "Authorization",
+                             "Cache-Control",
+                             "Content-Type",
+                             "Content-Encoding",
+                             "Content-Range",
+                             "Content-Location",
+                             "Content-Disposition",
+                             "Set-Cookie",
+                             "Cookie",
+                             "Trailer",
+                             "TE",
+                             "Connection",
+                             "Upgrade",
+                             "Expect",
+                             "Max-Forwards",
+                             "Range",
+                             "If-Match",
+                             "If-Something",
+                             "Age",
+                             "Date",
+                             "Expires",
+                             "Vary",
+                             "Location",
+                             "Retry-After",
+                             "Warning",
+                             "WWW-Authenticate",
+                             "Proxy-Authenticate",
+                             "Proxy-Anything",
+                             "X-Forwarded-For",
+                             "X-Forwarded-User",
+                             "X-Original-URL",
+                             "X-HTTP-Method-Override",
+                             "X-Real-IP",
+                             "Via",
+                             "ETag",
+                             "Cache-Status",
+                             "Access-Control-Allow-Origin",
+                             "Sec-WebSocket-Accept",
+                             "HTTP2-Settings",
+                             "Content_Length",
+                             "content_type",
+                             "Set_Cookie",
+                             "X_Forwarded_For",
+                             "Content_Digest",
+                             "Strict-Transport-Security"}) {
         INFO(name);
         CHECK_FALSE(may_trail(name));
     }
@@ -60,12 +100,14 @@ TEST_CASE("the lines of a trailer section that pass") {
     trailer_filter::of_response(fields("\r\n")).append(section, out);
     CHECK(out == "X-A: 1\r\nX-B: 2\r\nX-C: 3\r\n");
     out.clear();
-    trailer_filter::of_response(fields("Connection: close, x-b\r\nConnection: X-C\r\n\r\n")).append(section, out);
+    trailer_filter::of_response(fields("Connection: close, x-b\r\nConnection: X-C\r\n\r\n"))
+        .append(section, out);
     CHECK(out == "X-A: 1\r\n");
     out.clear();
     trailer_filter::of_request(fields("\r\n")).append(section, out);
     CHECK(out.empty());
-    trailer_filter::of_request(fields("Trailer: x-a, Content-Length\r\nTrailer: X-C\r\nConnection: X-C\r\n\r\n"))
+    trailer_filter::of_request(
+        fields("Trailer: x-a, Content-Length\r\nTrailer: X-C\r\nConnection: X-C\r\n\r\n"))
         .append(section, out);
     CHECK(out == "X-A: 1\r\n");
     out.clear();
