@@ -237,9 +237,7 @@ TEST_CASE("C an answer to what was not asked is a 502") {
 
 TEST_CASE("C a part of a representation is not stored as the whole") {
     scripted_upstream upstream([](turn& t) {
-        if (t.target() == "/200")
-            t.respond(200, "Cache-Control: max-age=60\r\nContent-Range: bytes 0-3/8\r\n", "part");
-        else if (t.asked().field("x-part").empty())
+        if (t.asked().field("x-part").empty())
             t.ok("whole");
         else
             t.respond(206,
@@ -258,8 +256,6 @@ TEST_CASE("C a part of a representation is not stored as the whole") {
         CHECK(whole.body == "whole");
         CHECK_FALSE(whole.cached().hit());
     }
-    CHECK(p.get("/200").body == "part");
-    CHECK_FALSE(p.get("/200").cached().hit());
 }
 
 TEST_CASE("C interim answers pass as they come, and are neither stored nor endless") {

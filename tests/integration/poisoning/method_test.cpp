@@ -74,10 +74,9 @@ TEST_CASE("a GET that announces chunks and has none goes past the cache, one wit
 
 TEST_CASE("no method but GET has its answer stored, whatever the application says of it") {
     poisoning_stage stage(refuse_but_get);
-    for (const char* method : {"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY", "PROPFIND",
-                               "REPORT", "SEARCH", "PURGE", "BAN", "get", "Get", "GETX", "XGET", "head"}) {
+    for (const char* method : {"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "PROPFIND", "REPORT",
+                               "SEARCH", "PURGE", "BAN", "get", "Get", "GETX", "XGET", "head"}) {
         for (const char* body : {"", "evil"}) {
-            if (std::string(method) == "TRACE" && *body != '\0') continue;
             stage.next();
             INFO(method << " with " << (*body != '\0' ? "" : "no ") << "content");
             const response attack = stage.ask(method, "", body);
@@ -103,8 +102,8 @@ TEST_CASE(
     };
     // A method that is not known may change something (RFC 9111, section 4.4).
     for (const row& r : {row{"POST", false}, row{"PUT", false}, row{"PATCH", false}, row{"DELETE", false},
-                         row{"PROPPATCH", false}, row{"get", false}, row{"OPTIONS", true}, row{"TRACE", true},
-                         row{"HEAD", true}, row{"QUERY", true}}) {
+                         row{"PROPPATCH", false}, row{"get", false}, row{"OPTIONS", true}, row{"HEAD", true},
+                         row{"QUERY", true}}) {
         stage.next();
         INFO(r.method);
         CHECK(stage.get().cached().stored());
