@@ -2,8 +2,12 @@
 // the end of a request's head, so no HTTP server on this machine can be much cheaper. The bench uses it as
 // the upstream too: its response may be cached, and it counts the requests that it answered.
 //
-//   limit PORT SIZE [COUNTER]    127.0.0.1:PORT (0: a free one), SIZE bytes of content; prints the port.
-//                                COUNTER: a file of 8 bytes, mapped, that holds the number of answers.
+//   limit PORT SIZE [OPTION...]    127.0.0.1:PORT (0: a free one), SIZE bytes of content; prints the port
+//     --counter FILE               8 bytes, mapped, that hold the number of answers
+//     --status 304                 answers 304 without content
+//     --cache-control TEXT         instead of public, max-age=86400
+//     --keys                       the content begins with the eight digits that follow "GET /bench/"
+//     --tags                       with --keys: Surrogate-Key has a tag, t and the first two of the digits
 #include <arpa/inet.h>
 #include <array>
 #include <cerrno>
@@ -38,24 +42,56 @@ std::string http_date(std::time_t at) {
     return {text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts)};
 }
 
-/// Head and content in one piece, so that an answer is one send().
-std::string make_response(std::size_t size) {
-    std::string content(size, '\0');
-    for (std::size_t i = 0; i < size; ++i) content[i] = i % 64 == 63 ? '\n' : static_cast<char>('0' + i % 64);
+struct settings {
+    std::uint16_t port = 0;
+    std::size_t size = 0;
+    const char* counter = nullptr;
+    bool not_modified = false;
+    std::string cache_control = "public, max-age=86400";
+    bool keys = false;
+    bool tags = false;
+};
+
+constexpr std::string_view before_key = "GET /bench/";
+constexpr std::size_t key_digits = 8;
+
+/// Head and content in one piece, so that an answer is one send(); where the key and its tag go, if anywhere.
+struct response {
+    std::string bytes;
+    std::size_t key_at = std::string::npos;
+    std::size_t tag_at = std::string::npos;
+};
+
+response make_response(const settings& s) {
+    response r;
     const auto now = std::time(nullptr);
-    return "HTTP/1.1 200 OK\r\nDate: " + http_date(now) + "\r\nLast-Modified: " + http_date(now - 86400) +
-           "\r\nETag: \"bench-" + std::to_string(size) +
-           "\"\r\nCache-Control: public, max-age=86400\r\nContent-Type: text/plain\r\nContent-Length: " +
-           std::to_string(size) + "\r\n\r\n" + content;
+    r.bytes = s.not_modified ? "HTTP/1.1 304 Not Modified\r\n" : "HTTP/1.1 200 OK\r\n";
+    r.bytes += "Date: " + http_date(now) + "\r\nLast-Modified: " + http_date(now - 86400) +
+               "\r\nETag: \"bench-" + std::to_string(s.size) + "\"\r\nCache-Control: " + s.cache_control +
+               "\r\n";
+    if (s.tags) {
+        r.tag_at = r.bytes.size() + std::strlen("Surrogate-Key: t");
+        r.bytes += "Surrogate-Key: t00\r\n";
+    }
+    if (s.not_modified) {
+        r.bytes += "\r\n";
+        return r;
+    }
+    r.bytes += "Content-Type: text/plain\r\nContent-Length: " + std::to_string(s.size) + "\r\n\r\n";
+    if (s.keys) r.key_at = r.bytes.size();
+    for (std::size_t i = 0; i < s.size; ++i) r.bytes += i % 64 == 63 ? '\n' : static_cast<char>('0' + i % 64);
+    return r;
 }
 
 /// One client. `matched` counts the bytes of CR LF CR LF at the end of what was read; `left` the bytes of
-/// answers that the socket has not taken yet.
+/// answers that the socket has not taken yet. With --keys, `head` has the beginning of a head that was cut.
 struct connection {
     int fd = -1;
     unsigned matched = 0;
     std::uint64_t left = 0;
     bool waits_to_write = false;
+    std::array<char, key_digits> key{};
+    std::string head;
 };
 
 /// The number of heads that end in `bytes`.
@@ -88,15 +124,15 @@ std::uint64_t heads_ended(connection& c, std::string_view bytes) noexcept {
 
 class server {
   public:
-    server(std::uint16_t port, std::size_t size, std::uint64_t* answered)
-        : response_(make_response(size)), answered_(answered) {
+    server(const settings& s, std::uint64_t* answered)
+        : response_(make_response(s)), keys_(s.keys), answered_(answered) {
         listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         const int on = 1;
         if (listener_ < 0 || ::setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0)
             die("socket");
         sockaddr_in at{};
         at.sin_family = AF_INET;
-        at.sin_port = htons(port);
+        at.sin_port = htons(s.port);
         at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         socklen_t length = sizeof at;
         if (::bind(listener_, reinterpret_cast<sockaddr*>(&at), length) != 0 ||
@@ -144,7 +180,8 @@ class server {
             ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
             const auto at = static_cast<std::size_t>(fd);
             if (connections_.size() <= at) connections_.resize(at + 1);
-            connections_[at] = std::make_unique<connection>(connection{.fd = fd});
+            connections_[at] = std::make_unique<connection>();
+            connections_[at]->fd = fd;
             watch(EPOLL_CTL_ADD, fd, EPOLLIN);
         }
     }
@@ -154,14 +191,18 @@ class server {
             const auto n = ::recv(c.fd, buffer_.data(), buffer_.size(), 0);
             if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) return drop(c);
             if (n > 0) {
-                const auto ended = heads_ended(c, {buffer_.data(), static_cast<std::size_t>(n)});
+                const std::string_view bytes(buffer_.data(), static_cast<std::size_t>(n));
+                const auto ended = heads_ended(c, bytes);
+                if (keys_ && !take_key(c, bytes, ended)) return drop(c);
                 *answered_ += ended;
-                c.left += ended * response_.size();
+                c.left += ended * response_.bytes.size();
             }
         }
+        const auto& all = response_.bytes;
+        if (keys_ && c.left > 0) tell_key(c);
         while (c.left > 0) {
-            const auto offset = (response_.size() - c.left % response_.size()) % response_.size();
-            const auto n = ::send(c.fd, response_.data() + offset, response_.size() - offset, MSG_NOSIGNAL);
+            const auto offset = (all.size() - c.left % all.size()) % all.size();
+            const auto n = ::send(c.fd, all.data() + offset, all.size() - offset, MSG_NOSIGNAL);
             if (n < 0) {
                 if (errno != EAGAIN) return drop(c);
                 break;
@@ -174,13 +215,43 @@ class server {
         }
     }
 
+    /// Reads the key of the one request that has come. False for what --keys cannot do: requests that follow
+    /// each other without waiting for the answer, and other targets.
+    static bool take_key(connection& c, std::string_view bytes, std::uint64_t ended) {
+        if (!c.head.empty()) {
+            c.head += bytes;
+            bytes = c.head;
+        }
+        if (ended == 0) {
+            if (c.head.empty()) c.head = bytes;
+            return c.head.size() < 64u * 1024;
+        }
+        if (ended > 1 || c.left > 0 || !bytes.starts_with(before_key) ||
+            bytes.size() < before_key.size() + key_digits) {
+            return false;
+        }
+        bytes.copy(c.key.data(), key_digits, before_key.size());
+        c.head.clear();
+        return true;
+    }
+
+    void tell_key(const connection& c) {
+        if (response_.key_at != std::string::npos) {
+            std::memcpy(response_.bytes.data() + response_.key_at, c.key.data(), key_digits);
+        }
+        if (response_.tag_at != std::string::npos) {
+            std::memcpy(response_.bytes.data() + response_.tag_at, c.key.data(), 2);
+        }
+    }
+
     void drop(connection& c) {
         const int fd = c.fd;
         connections_[static_cast<std::size_t>(fd)].reset();
         ::close(fd);
     }
 
-    std::string response_;
+    response response_;
+    bool keys_;
     std::uint64_t* answered_;
     int listener_ = -1, poll_ = -1;
     std::uint16_t port_ = 0;
@@ -197,17 +268,46 @@ std::uint64_t* map_counter(const char* path) {
     return static_cast<std::uint64_t*>(at);
 }
 
+/// False when that is no use of this program.
+bool parse(int argc, char** argv, settings& s) {
+    if (argc < 3) return false;
+    s.port = static_cast<std::uint16_t>(std::strtoul(argv[1], nullptr, 10));
+    s.size = std::strtoul(argv[2], nullptr, 10);
+    for (int i = 3; i < argc; ++i) {
+        const std::string_view name = argv[i];
+        if (name == "--keys") {
+            s.keys = true;
+        } else if (name == "--tags") {
+            s.tags = true;
+        } else if (i + 1 == argc) {
+            return false;
+        } else if (name == "--counter") {
+            s.counter = argv[++i];
+        } else if (name == "--cache-control") {
+            s.cache_control = argv[++i];
+        } else if (name == "--status" && std::string_view(argv[i + 1]) == "304") {
+            s.not_modified = true;
+            ++i;
+        } else {
+            return false;
+        }
+    }
+    return (!s.keys || s.size >= key_digits) && (!s.tags || s.keys);
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
-    if (argc < 3 || argc > 4) {
-        std::fputs("usage: limit PORT SIZE [COUNTER]\n", stderr);
+    settings s;
+    if (!parse(argc, argv, s)) {
+        std::fputs("usage: limit PORT SIZE [--counter FILE] [--status 304] [--cache-control TEXT] [--keys "
+                   "[--tags]]\n",
+                   stderr);
         return 2;
     }
     std::uint64_t unseen = 0;
-    server s(static_cast<std::uint16_t>(std::strtoul(argv[1], nullptr, 10)),
-             std::strtoul(argv[2], nullptr, 10), argc == 4 ? map_counter(argv[3]) : &unseen);
-    std::printf("%u\n", s.port());
+    server all(s, s.counter ? map_counter(s.counter) : &unseen);
+    std::printf("%u\n", all.port());
     std::fflush(stdout);
-    s.run();
+    all.run();
 }

@@ -1,25 +1,39 @@
 // A load generator that is cheaper than the servers: kept-alive connections, each with one request in flight.
-// It trusts what the bench has verified: every answer is 200 and bears SIZE bytes of content, which the
-// kernel throws away unread (MSG_TRUNC). Anything else ends it with an error.
+// It trusts what the bench has verified: every answer has that status and bears SIZE bytes of content, which
+// the kernel throws away unread (MSG_TRUNC). Anything else ends it with an error.
 //
-//   load PORT SIZE CONNECTIONS SECONDS    the request's head comes on stdin; prints one line of JSON.
+//   load PORT SIZE CONNECTIONS SECONDS [OPTION...]    the request comes on stdin; prints one line of JSON
+//     --status N          of every answer [200]
+//     --sequence FIRST    ######## in the request is FIRST, FIRST + 1, ... in eight digits
+//     --zipf KEYS         ######## is drawn from that many keys, key k with a weight of 1/(k + 1)
+//     --check             every content must begin with the eight digits that were asked for
+//     --requests N        ends after so many answers, if that is earlier
+//     --rate R            R requests a second at even distances, whatever the answers do. Latency counts from
+//                         the moment at which a request should have been sent, waiting for a free connection
+//                         included. "late": how long after that moment the generator itself sent it.
+#include <algorithm>
 #include <arpa/inet.h>
 #include <array>
 #include <bit>
 #include <cerrno>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <fcntl.h>
 #include <iostream>
 #include <iterator>
+#include <limits>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <random>
 #include <string>
 #include <string_view>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <vector>
@@ -27,6 +41,7 @@
 namespace {
 
 using steady = std::chrono::steady_clock;
+using std::chrono::nanoseconds;
 
 [[noreturn]] void die(const char* what) {
     std::fprintf(stderr, "load: %s\n", what);
@@ -36,9 +51,11 @@ using steady = std::chrono::steady_clock;
 /// Microseconds in buckets: exact up to 63, then 32 to each power of two.
 class histogram {
   public:
-    void add(std::uint64_t us) noexcept {
+    void add(nanoseconds d) noexcept {
+        const auto us = static_cast<std::uint64_t>(std::max<std::int64_t>(d.count(), 0) / 1000);
         ++counts_[bucket(us)];
         ++total_;
+        largest_ = std::max(largest_, us);
     }
 
     /// The lower bound of the bucket that holds that share of all values.
@@ -51,6 +68,7 @@ class histogram {
         }
         return 0;
     }
+    std::uint64_t largest() const noexcept { return largest_; }
 
   private:
     static std::size_t bucket(std::uint64_t us) noexcept {
@@ -68,6 +86,56 @@ class histogram {
     static constexpr std::size_t buckets = 1024;
     std::array<std::uint64_t, buckets> counts_{};
     std::uint64_t total_ = 0;
+    std::uint64_t largest_ = 0;
+};
+
+struct settings {
+    std::uint16_t port = 0;
+    std::size_t size = 0;
+    std::size_t connections = 0;
+    std::chrono::seconds length{0};
+    std::string status = "200";
+    std::uint32_t first = 0; ///< of the sequence
+    std::uint32_t zipf = 0;  ///< number of keys; 0 for a sequence
+    bool check = false;
+    std::uint64_t requests = std::numeric_limits<std::uint64_t>::max();
+    double rate = 0; ///< 0: each connection asks again at once
+    std::string request;
+};
+
+constexpr std::string_view placeholder = "########";
+using key_text = std::array<char, placeholder.size()>;
+
+/// Which key comes next.
+class key_source {
+  public:
+    explicit key_source(const settings& s) : next_(s.first) {
+        if (s.zipf == 0) return;
+        std::vector<double> sums(s.zipf);
+        double sum = 0;
+        for (std::uint32_t k = 0; k < s.zipf; ++k) sums[k] = sum += 1. / (k + 1);
+        std::mt19937_64 random(1);
+        // Drawn in advance, so that a request costs no more than with one key.
+        draws_.resize(1u << 20);
+        for (auto& draw : draws_) {
+            const double at = std::uniform_real_distribution<double>(0, sum)(random);
+            const auto k = std::upper_bound(sums.begin(), sums.end(), at) - sums.begin();
+            draw = static_cast<std::uint32_t>(std::min<std::ptrdiff_t>(k, s.zipf - 1));
+        }
+    }
+
+    key_text next() noexcept {
+        std::uint32_t k = draws_.empty() ? next_ : draws_[next_ % draws_.size()];
+        ++next_;
+        key_text text;
+        for (auto at = text.size(); at-- > 0; k /= 10) text[at] = static_cast<char>('0' + k % 10);
+        return text;
+    }
+    std::uint32_t upcoming() const noexcept { return next_; }
+
+  private:
+    std::uint32_t next_;
+    std::vector<std::uint32_t> draws_;
 };
 
 /// One connection: `left` is the content that is still to come; until the head has ended it is in `head`.
@@ -76,6 +144,7 @@ struct connection {
     std::size_t left = 0;
     bool in_content = false;
     std::string head;
+    key_text key{};
     steady::time_point began;
 };
 
@@ -94,44 +163,106 @@ int connect_to(std::uint16_t port) {
 
 class generator {
   public:
-    generator(std::uint16_t port, std::size_t size, std::size_t count, std::string request)
-        : size_(size), request_(std::move(request)), connections_(count) {
+    explicit generator(settings s)
+        : settings_(std::move(s)), keys_(settings_), key_at_(settings_.request.find(placeholder)),
+          expected_("HTTP/1.1 " + settings_.status), connections_(settings_.connections) {
+        if (settings_.check && key_at_ == std::string::npos) die("--check needs ######## in the request");
         poll_ = ::epoll_create1(EPOLL_CLOEXEC);
-        for (std::size_t i = 0; i < count; ++i) {
-            connections_[i].fd = connect_to(port);
+        for (std::size_t i = 0; i < connections_.size(); ++i) {
+            connections_[i].fd = connect_to(settings_.port);
             epoll_event e{};
             e.events = EPOLLIN;
             e.data.u64 = i;
             if (::epoll_ctl(poll_, EPOLL_CTL_ADD, connections_[i].fd, &e) != 0) die("epoll_ctl");
+            idle_.push_back(&connections_[i]);
         }
     }
 
-    void run(std::chrono::seconds length) {
+    void run() {
         const auto begin = steady::now();
-        const auto end = begin + length;
-        for (auto& c : connections_) ask(c, begin);
-        std::array<epoll_event, 256> events;
-        auto now = begin;
-        while (now < end) {
-            const int n = ::epoll_wait(poll_, events.data(), static_cast<int>(events.size()), 1000);
-            if (n < 0 && errno != EINTR) die("epoll_wait");
-            now = steady::now();
-            for (int i = 0; i < n; ++i) take(connections_[events[static_cast<std::size_t>(i)].data.u64]);
-        }
-        const std::chrono::duration<double> took = now - begin;
-        std::printf("{\"requests\":%llu,\"seconds\":%.6f,\"p50_us\":%llu,\"p99_us\":%llu,\"errors\":0}\n",
-                    static_cast<unsigned long long>(answers_), took.count(),
-                    static_cast<unsigned long long>(latencies_.percentile(.50)),
-                    static_cast<unsigned long long>(latencies_.percentile(.99)));
+        settings_.rate > 0 ? run_at_rate(begin) : run_closed(begin);
+        const std::chrono::duration<double> took = steady::now() - begin;
+        const auto print = [](const char* name, std::uint64_t value, const char* after = ",") {
+            std::printf("\"%s\":%llu%s", name, static_cast<unsigned long long>(value), after);
+        };
+        std::printf("{\"seconds\":%.6f,", took.count());
+        print("requests", answers_);
+        print("p50_us", latencies_.percentile(.50));
+        print("p99_us", latencies_.percentile(.99));
+        print("p999_us", latencies_.percentile(.999));
+        print("max_us", latencies_.largest());
+        print("late_p99_us", lateness_.percentile(.99));
+        print("unanswered", unanswered_);
+        print("next_key", keys_.upcoming());
+        print("errors", 0, "}\n");
     }
 
   private:
-    void ask(connection& c, steady::time_point now) {
-        c.began = now;
-        if (::send(c.fd, request_.data(), request_.size(), MSG_NOSIGNAL) !=
-            static_cast<ssize_t>(request_.size())) {
+    /// Each connection asks again as soon as it has its answer. What is asked before the end is waited for.
+    void run_closed(steady::time_point begin) {
+        ask_until_ = begin + settings_.length;
+        while (!idle_.empty() && asked_ < settings_.requests) ask(begin);
+        while (answers_ < asked_) {
+            wait(std::chrono::seconds(1));
+            if (steady::now() > ask_until_ + std::chrono::seconds(10)) die("answers did not come");
+        }
+    }
+
+    /// Requests leave at even distances. What was asked before the end is waited for, within limits.
+    void run_at_rate(steady::time_point begin) {
+        ::prctl(PR_SET_TIMERSLACK, 1ul);
+        const double seconds = static_cast<double>(settings_.length.count());
+        const auto total = std::min(settings_.requests, static_cast<std::uint64_t>(settings_.rate * seconds));
+        const auto due = [&](std::uint64_t i) {
+            return begin +
+                   nanoseconds(static_cast<std::int64_t>(static_cast<double>(i) * 1e9 / settings_.rate));
+        };
+        const auto give_up = begin + settings_.length + std::max(settings_.length, std::chrono::seconds(2));
+        bool starved = false; // of connections: then it is not the generator that is late
+        while (answers_ < total) {
+            auto now = steady::now();
+            if (now > give_up) break;
+            while (asked_ < total && !idle_.empty() && due(asked_) <= now) {
+                if (!starved) lateness_.add(now - due(asked_));
+                ask(due(asked_));
+                now = steady::now();
+            }
+            starved = asked_ < total && idle_.empty() && due(asked_) <= now;
+            const auto until =
+                asked_ < total && !idle_.empty() ? due(asked_) : now + std::chrono::milliseconds(100);
+            wait(until - now);
+        }
+        const auto now = steady::now();
+        unanswered_ = total - answers_;
+        for (auto& c : connections_)
+            if (std::find(idle_.begin(), idle_.end(), &c) == idle_.end()) latencies_.add(now - c.began);
+        for (auto i = asked_; i < total; ++i) latencies_.add(now - due(i));
+    }
+
+    /// Sends a request on the connection that has been idle for longest.
+    void ask(steady::time_point began) {
+        auto& c = *idle_.front();
+        idle_.pop_front();
+        c.began = began;
+        auto& request = settings_.request;
+        if (key_at_ != std::string::npos) {
+            c.key = keys_.next();
+            std::copy(c.key.begin(), c.key.end(), request.begin() + static_cast<std::ptrdiff_t>(key_at_));
+        }
+        if (::send(c.fd, request.data(), request.size(), MSG_NOSIGNAL) !=
+            static_cast<ssize_t>(request.size())) {
             die("a request was not taken");
         }
+        ++asked_;
+    }
+
+    /// Takes what has come, and waits for it at most so long.
+    void wait(nanoseconds limit) {
+        const auto left = std::max<std::int64_t>(limit.count(), 0);
+        const timespec t{.tv_sec = left / 1'000'000'000, .tv_nsec = left % 1'000'000'000};
+        const int n = ::epoll_pwait2(poll_, events_.data(), static_cast<int>(events_.size()), &t, nullptr);
+        if (n < 0 && errno != EINTR) die("epoll_pwait2");
+        for (int i = 0; i < n; ++i) take(connections_[events_[static_cast<std::size_t>(i)].data.u64]);
     }
 
     void take(connection& c) {
@@ -148,15 +279,19 @@ class generator {
                 bytes = c.head;
             }
             const auto end = bytes.find("\r\n\r\n");
-            if (end == std::string_view::npos) {
+            if (end == std::string_view::npos ||
+                (settings_.check && bytes.size() < end + 4 + placeholder.size())) {
                 if (c.head.empty()) c.head = bytes;
                 return;
             }
-            if (!bytes.starts_with("HTTP/1.1 200")) die("an answer is not 200");
-            const auto content = bytes.size() - end - 4;
+            if (!bytes.starts_with(expected_)) die("an answer has another status");
+            const auto content = bytes.substr(end + 4);
+            if (content.size() > settings_.size) die("an answer is too long");
+            if (settings_.check && !content.starts_with(std::string_view(c.key.data(), c.key.size()))) {
+                die("an answer has the content of another key");
+            }
+            c.left = settings_.size - content.size();
             c.head.clear();
-            if (content > size_) die("an answer is too long");
-            c.left = size_ - content;
             c.in_content = true;
         }
         while (c.left > 0) {
@@ -171,30 +306,72 @@ class generator {
         }
         c.in_content = false;
         const auto now = steady::now();
-        latencies_.add(static_cast<std::uint64_t>(
-            std::chrono::duration_cast<std::chrono::microseconds>(now - c.began).count()));
+        latencies_.add(now - c.began);
         ++answers_;
-        ask(c, now);
+        idle_.push_back(&c);
+        if (now < ask_until_ && asked_ < settings_.requests) ask(now);
     }
 
-    std::size_t size_;
-    std::string request_;
+    settings settings_;
+    key_source keys_;
+    std::size_t key_at_;
+    std::string expected_;
     std::vector<connection> connections_;
+    std::deque<connection*> idle_;
     int poll_ = -1;
+    steady::time_point ask_until_; ///< of the closed loop
+    std::uint64_t asked_ = 0;
     std::uint64_t answers_ = 0;
+    std::uint64_t unanswered_ = 0;
     histogram latencies_;
+    histogram lateness_;
+    std::array<epoll_event, 256> events_;
     std::array<char, 2048> buffer_;
 };
+
+/// False when that is no use of this program.
+bool parse(int argc, char** argv, settings& s) {
+    if (argc < 5) return false;
+    const auto number = [&](int i) { return std::strtoul(argv[i], nullptr, 10); };
+    s.port = static_cast<std::uint16_t>(number(1));
+    s.size = number(2);
+    s.connections = number(3);
+    s.length = std::chrono::seconds(number(4));
+    for (int i = 5; i < argc; ++i) {
+        const std::string_view name = argv[i];
+        if (name == "--check") {
+            s.check = true;
+            continue;
+        }
+        if (++i == argc) return false;
+        if (name == "--status") {
+            s.status = argv[i];
+        } else if (name == "--sequence") {
+            s.first = static_cast<std::uint32_t>(number(i));
+        } else if (name == "--zipf") {
+            s.zipf = static_cast<std::uint32_t>(number(i));
+        } else if (name == "--requests") {
+            s.requests = number(i);
+        } else if (name == "--rate") {
+            s.rate = std::strtod(argv[i], nullptr);
+        } else {
+            return false;
+        }
+    }
+    return s.connections > 0;
+}
 
 } // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 5) {
-        std::fputs("usage: load PORT SIZE CONNECTIONS SECONDS <HEAD\n", stderr);
+    settings s;
+    if (!parse(argc, argv, s)) {
+        std::fputs("usage: load PORT SIZE CONNECTIONS SECONDS [--status N] [--sequence FIRST | --zipf KEYS] "
+                   "[--check] "
+                   "[--requests N] [--rate R] <REQUEST\n",
+                   stderr);
         return 2;
     }
-    const auto number = [&](int i) { return std::strtoul(argv[i], nullptr, 10); };
-    std::string request{std::istreambuf_iterator<char>(std::cin), {}};
-    generator g(static_cast<std::uint16_t>(number(1)), number(2), number(3), std::move(request));
-    g.run(std::chrono::seconds(number(4)));
+    s.request.assign(std::istreambuf_iterator<char>(std::cin), {});
+    generator(std::move(s)).run();
 }

@@ -1,12 +1,15 @@
 """The load: wrk, or bench/load, which is cheaper and so shows more of what a fast server can do."""
 import json
 import subprocess
+from dataclasses import dataclass, field
 
 from . import machine
 from .machine import BenchError
-from .servers import PATH, PEERS
+from .servers import PEERS
 
 CONNECTIONS = 64
+PATH = "/bench/object"
+KEYED_PATH = "/bench/########"  # bench/load puts eight digits there
 
 # What Firefox sends with a page's parts, besides Host.
 BROWSER = {
@@ -27,25 +30,82 @@ GENERATORS = ("wrk", "light")
 PROGRAMS = {"wrk": {"wrk": "wrk", "taskset": "util-linux"}, "light": {"taskset": "util-linux"}}
 
 
-def command(generator, port, size, fields, seconds):
-    """(command, what to send to its stdin)"""
-    if generator == "wrk":
-        headers = [word for name, value in fields.items() for word in ("-H", f"{name}: {value}")]
-        return (["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(PEERS / "wrk.lua"), *headers,
-                 f"http://127.0.0.1:{port}{PATH}"], "")
-    head = f"GET {PATH} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
-    head += "".join(f"{name}: {value}\r\n" for name, value in fields.items()) + "\r\n"
-    return [str(machine.compile_tool("load")), str(port), str(size), str(CONNECTIONS), str(seconds)], head
+def key_path(number):
+    """The target of a key."""
+    return KEYED_PATH.replace("########", f"{number:08}")
 
 
-def run(generator, core, port, size, fields, seconds):
-    """Loads the port for that long; returns what the generator reports: requests, seconds, p50_us, p99_us."""
-    words, text = command(generator, port, size, fields, seconds)
-    done = subprocess.run(["taskset", "-c", str(core), *words], input=text, capture_output=True, text=True,
-                          check=False)
-    if done.returncode != 0:
-        raise BenchError(f"{generator} failed: {(done.stderr + done.stdout).strip()[-500:]}")
-    report = json.loads(done.stdout.strip().splitlines()[-1])
+@dataclass
+class Load:
+    """What is asked, and what must come: `size` bytes of content with that status."""
+    size: int
+    path: str = PATH
+    fields: dict = field(default_factory=dict)
+    status: int = 200
+    options: tuple = ()  # of bench/load
+    method: str = "GET"
+    content: str = ""
+
+    def request(self, port):
+        head = f"{self.method} {self.path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in self.fields.items())
+        if self.content:
+            head += f"Content-Length: {len(self.content)}\r\n"
+        return f"{head}\r\n{self.content}"
+
+
+def light_command(port, load, seconds, connections, *options):
+    words = [machine.compile_tool("load"), port, load.size, connections, seconds, "--status", load.status,
+             *load.options, *options]
+    return list(map(str, words))
+
+
+def wrk_command(port, load, seconds):
+    headers = [word for name, value in load.fields.items() for word in ("-H", f"{name}: {value}")]
+    return ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(PEERS / "wrk.lua"), *headers,
+            f"http://127.0.0.1:{port}{load.path}"]
+
+
+def parse(name, returncode, out, err):
+    if returncode != 0:
+        raise BenchError(f"{name} failed: {(err + out).strip()[-500:]}")
+    report = json.loads(out.strip().splitlines()[-1])
     if report["errors"] or not report["requests"]:
-        raise BenchError(f"{generator} met errors: {done.stdout.strip()[-500:]}")
+        raise BenchError(f"{name} met errors: {out.strip()[-500:]}")
     return report
+
+
+def run(core, port, load, seconds, *options, generator="light", connections=CONNECTIONS, first=()):
+    """Loads the port for that long; returns what the generator reports: requests, seconds, p50_us, p99_us, and
+    more if it is bench/load. `first` stands before the command."""
+    words = (wrk_command(port, load, seconds) if generator == "wrk" else
+             light_command(port, load, seconds, connections, *options))
+    done = subprocess.run(["taskset", "-c", str(core), *first, *words],
+                          input="" if generator == "wrk" else load.request(port), capture_output=True, text=True,
+                          check=False)
+    return parse(generator, done.returncode, done.stdout, done.stderr)
+
+
+class Background:
+    """bench/load beside something else. Leave the with block, or call result(), to end it."""
+
+    def __init__(self, core, port, load, seconds, *options, connections=CONNECTIONS):
+        words = light_command(port, load, seconds, connections, *options)
+        self.process = subprocess.Popen(["taskset", "-c", str(core), *words], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.process.stdin.write(load.request(port))
+        self.process.stdin.close()
+        self.process.stdin = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.communicate()
+
+    def result(self):
+        """Waits for its end; what it reports."""
+        out, err = self.process.communicate()
+        return parse("load", self.process.returncode, out, err)

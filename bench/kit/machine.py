@@ -1,6 +1,7 @@
 """The machine under the bench: its packages, its cores, how busy they are, and what processes cost."""
 import os
 import platform
+import resource
 import shutil
 import subprocess
 import sys
@@ -19,10 +20,27 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
+def find_sbin():
+    """Servers of Debian's packages lie where a user's PATH does not lead."""
+    path = os.environ.get("PATH", "")
+    if "/usr/sbin" not in path.split(":"):
+        os.environ["PATH"] = path + ":/usr/sbin:/sbin"
+
+
+def allow_many_files(wanted=150_000):
+    """Raises the limit of descriptors, for us and what we start, as far as we may."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for limit in (max(wanted, hard), hard):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+            return
+        except (ValueError, OSError):
+            pass
+
+
 def install_missing(programs):
     """Installs the Debian packages of the programs that are not there. `programs`: program -> package."""
-    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    os.environ["PATH"] = path
+    find_sbin()
     wanted = sorted({package for program, package in programs.items() if not shutil.which(program)})
     if not wanted:
         return

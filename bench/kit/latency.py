@@ -1,0 +1,204 @@
+"""bench/run latency: how long hits take at a fixed rate, in peace and while something else goes on."""
+import signal
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+
+from . import admin, load, pace, proof, rounds, servers
+from .candidates import CACHES
+from .machine import BenchError, say
+
+HELP = ("latency of hits at half of the best peer's peak rate: in peace, while new keys are fetched and written "
+        "behind, while keys are purged by tag, while Redis hangs")
+HOT_KEYS = 1000  # from 0 on, with tag t00
+TAGGED = 1_000_000  # the first key with tag t01
+PEAK_SECONDS = 2
+
+
+def add_arguments(parser):
+    rounds.add_arguments(parser, CACHES)
+    parser.add_argument("--rate", type=int, metavar="N", help="requests a second [half of the best peer's peak]")
+    parser.add_argument("--purged", type=int, default=100_000, metavar="N", help="keys purged by one tag [100000]")
+    parser.add_argument("--while", dest="situations", metavar="NAME,...",
+                        help="of " + ", ".join(SITUATIONS) + " [all]")
+
+
+class Hot(rounds.Scenario):
+    upstream_options = ("--keys", "--tags")
+
+
+def hits():
+    return load.Load(Hot.size, load.KEYED_PATH, options=("--zipf", HOT_KEYS, "--check"))
+
+
+def sequence(first, *more):
+    return load.Load(Hot.size, load.KEYED_PATH, options=("--sequence", first, "--check", *more))
+
+
+def warm(candidate, setting):
+    proof.hits(candidate, setting.upstream, {}, load.key_path(7))
+    for _ in range(2):
+        load.run(setting.load_core, candidate.port, sequence(0, "--requests", HOT_KEYS), 60)
+
+
+class Bench:
+    """What the situations need: the setting, and keys that were never asked for."""
+
+    def __init__(self, setting, arguments):
+        self.setting = setting
+        self.seconds = arguments.seconds
+        self.purged = arguments.purged
+        self.new_key = 10_000_000
+
+    def new_keys(self):
+        self.new_key += 5_000_000
+        return sequence(self.new_key)
+
+
+@contextmanager
+def peace(_bench, _candidate):
+    yield
+
+
+@contextmanager
+def misses(bench, candidate):
+    """New keys, one after the other on 16 connections, as fast as they come."""
+    if candidate.helpers:
+        before = admin.metric(candidate.admin_port, "meshcache_redis_puts_total")
+    with load.Background(bench.setting.load_core, candidate.port, bench.new_keys(), bench.seconds + 5,
+                         connections=16):
+        yield
+    if candidate.helpers:
+        written = admin.metric(candidate.admin_port, "meshcache_redis_puts_total") - before
+        say(f"  {candidate.name}: {written / bench.seconds:,.0f} records a second written behind")
+        if not written:
+            raise BenchError(f"{candidate.name} wrote nothing to Redis while it stored new keys")
+
+
+@contextmanager
+def purge(bench, candidate):
+    """One purge of a tag that many stored responses have, a third of the way through."""
+    # They are all stored before, and none is afterwards.
+    load.run(bench.setting.load_core, candidate.port, sequence(TAGGED, "--requests", bench.purged), 600)
+    failure = []
+
+    def purge_later():
+        time.sleep(bench.seconds / 3)
+        try:
+            admin.ask(candidate.admin_port, "/purge?tag=t01", "POST")
+        except (BenchError, OSError) as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=purge_later)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+    if failure:
+        raise failure[0]
+    for key, expected in ((0, True), (TAGGED, False), (TAGGED + bench.purged - 1, False)):
+        with proof.Prover(candidate, bench.setting.upstream, load.key_path(key)) as prover:
+            if prover.ask({}) != expected:
+                prover.fail(f"key {key} is {'not ' if expected else ''}a hit after the purge of tag t01")
+
+
+@contextmanager
+def hang(bench, candidate):
+    """Redis stands still, and a hundred new keys a second would be looked up there."""
+    for pid in candidate.redis.pids():
+        servers.send_signal(pid, signal.SIGSTOP)
+    try:
+        with load.Background(bench.setting.load_core, candidate.port, bench.new_keys(), bench.seconds + 5,
+                             "--rate", 100):
+            yield
+    finally:
+        for pid in candidate.redis.pids():
+            servers.send_signal(pid, signal.SIGCONT)
+    wait_until_ready(candidate)
+
+
+def wait_until_ready(candidate, limit=60):
+    end = time.monotonic() + limit
+    while True:
+        stats = admin.stats(candidate.admin_port)
+        if stats["redis_state"] == "ready" and stats["queue_bytes"] == 0:
+            return
+        if time.monotonic() > end:
+            raise BenchError(f"{candidate.name} has not found its Redis again: {stats}")
+        time.sleep(.1)
+
+
+# name -> (title, what goes on, which candidates can do it)
+SITUATIONS = {
+    "peace": ("hits alone", peace, lambda c: True),
+    "misses": ("while new keys are fetched and stored (with Redis: and written behind) at full rate", misses,
+               lambda c: True),
+    "purge": ("while {purged:,} stored responses are purged by one tag", purge,
+              lambda c: c.name.startswith("meshcache")),
+    "hang": ("while Redis hangs, with 100 new keys a second", hang, lambda c: bool(c.helpers)),
+}
+
+
+def peak_rate(candidates, setting):
+    """The rate of the fastest of the peers, or of all where there is no peer."""
+    peers = [c for c in candidates if c.is_peer] or candidates
+    best = 0
+    for candidate in peers:
+        report = load.run(setting.load_core, candidate.port, hits(), PEAK_SECONDS)
+        say(f"  peak of {candidate.name}: {report['requests'] / report['seconds']:,.0f}/s")
+        best = max(best, report["requests"] / report["seconds"])
+    return best
+
+
+def choose_situations(names):
+    chosen = names.split(",") if names else list(SITUATIONS)
+    unknown = [name for name in chosen if name not in SITUATIONS]
+    if unknown:
+        raise BenchError(f"no such situation: {', '.join(unknown)}; there are {', '.join(SITUATIONS)}")
+    return chosen
+
+
+def run(arguments):
+    situations = choose_situations(arguments.situations)
+    kinds = rounds.choose(arguments.only, CACHES)
+    rounds.install(kinds)
+    patience = time.monotonic() + arguments.wait_quiet
+    with ExitStack() as stack:
+        setting = rounds.open_setting(stack, Hot(), servers.find_meshcache(arguments.meshcache))
+        candidates = [kind() for kind in kinds]
+        for candidate in candidates:
+            stack.callback(candidate.stop)
+            candidate.start(setting)
+            warm(candidate, setting)
+        rate = arguments.rate or round(peak_rate(candidates, setting) / 2)
+        output = rounds.Output(arguments, "latency",
+                               f"hits at {rate:,} requests a second at even distances over {load.CONNECTIONS} "
+                               f"connections, medians of {arguments.rounds} alternating rounds of {arguments.seconds} s",
+                               rate=rate, rounds=arguments.rounds, seconds=arguments.seconds,
+                               realtime=bool(pace.realtime()))
+        bench = Bench(setting, arguments)
+        peers = [candidate.name for candidate in candidates if candidate.is_peer]
+        reference = None
+        for name in situations:
+            title, going_on, able = SITUATIONS[name]
+            taking_part = [candidate for candidate in candidates if able(candidate)]
+            if not taking_part:
+                say(f"  {name}: no candidate for it")
+                continue
+
+            def measurement(candidate, number, name=name, going_on=going_on):
+                result = rounds.in_peace(patience, lambda: pace.measure(
+                    candidate, setting, hits(), arguments.seconds, rate, during=going_on(bench, candidate)))
+                say(f"  {name}, round {number + 1}/{arguments.rounds}: {candidate.name:<16}"
+                    f"p99 {result['p99_us']:>6,} us, p99.9 {result['p999_us']:>6,} us")
+                return result
+
+            results = rounds.take_turns(taking_part, arguments.rounds, measurement)
+            summary = {candidate: pace.summarise(values) for candidate, values in results.items()}
+            if name == "peace":
+                reference = pace.best(summary, peers)
+            full = title.format(purged=arguments.purged)
+            output.add({"name": name, "title": full, "peers": peers, "rounds": results, "summary": summary},
+                       pace.table(full, summary, peers, None if pace.best(summary, peers) else reference))
+    return 0
