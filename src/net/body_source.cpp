@@ -18,7 +18,7 @@ void body_source::release_pieces() noexcept {
 }
 
 bool body_source::take_buffered(std::vector<std::string_view>& pieces) {
-    while (!done_) {
+    while (!done_ && pieces.size() < most_pieces) {
         const auto rest = in_.view().substr(used_);
         if (rest.empty()) break;
         switch (kind_) {

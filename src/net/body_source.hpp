@@ -19,12 +19,16 @@ class body_source {
     /// `idle_timeout` bounds each wait for more bytes.
     body_source(stream& io, recv_buffer& in, const http::body_framing& framing, milliseconds idle_timeout);
 
-    /// Appends what is buffered to `pieces`, without I/O. Returns false if the coding is malformed.
+    /// As many pieces as one gather write takes: a body of tiny chunks has no more of them in memory.
+    static constexpr std::size_t most_pieces = 64;
+
+    /// Appends what is buffered to `pieces`, without I/O, until they are `most_pieces`. Returns false if the
+    /// coding is malformed.
     bool take_buffered(std::vector<std::string_view>& pieces);
 
-    /// Sets `pieces` to the next bytes of content, at least one unless done() or an error. The views are
-    /// valid until the next call. Errors: eof when the stream ended too early, errc::client_timeout,
-    /// errc::client_malformed for a bad chunked coding, or what the system said.
+    /// Sets `pieces` to the next bytes of content, at least one unless done() or an error, in `most_pieces`
+    /// at the most. The views are valid until the next call. Errors: eof when the stream ended too early,
+    /// errc::client_timeout, errc::client_malformed for a bad chunked coding, or what the system said.
     task<error_code> next(std::vector<std::string_view>& pieces);
 
     /// All content was handed out.

@@ -109,6 +109,32 @@ TEST_CASE("a body is the same in whatever pieces it comes") {
     }
 }
 
+TEST_CASE("a body of tiny chunks comes in a bounded number of pieces, and whole") {
+    for (const std::size_t chunks : {std::size_t{1}, body_source::most_pieces - 1, body_source::most_pieces,
+                                     body_source::most_pieces + 1, std::size_t{5000}}) {
+        INFO(chunks);
+        body b({body_kind::chunked, 0});
+        std::string bytes, content;
+        for (std::size_t i = 0; i < chunks; ++i) bytes += "1\r\n" + std::string(1, 'a' + i % 26) + "\r\n";
+        b.receive(bytes + "0\r\n\r\nnext");
+        std::vector<std::string_view> pieces;
+        // Once more for the last chunk, if the last pieces filled the room.
+        for (std::size_t round = 0; round <= chunks / body_source::most_pieces; ++round) {
+            CHECK_FALSE(b.source.done());
+            pieces.clear();
+            REQUIRE(b.source.take_buffered(pieces));
+            CHECK(pieces.size() <= body_source::most_pieces);
+            for (const auto piece : pieces) content += piece;
+            b.source.release_pieces();
+        }
+        CHECK(b.source.done());
+        CHECK(content.size() == chunks);
+        CHECK(content.back() == static_cast<char>('a' + (chunks - 1) % 26));
+        CHECK(b.in.view() == "next");
+        CHECK(pieces.capacity() <= body_source::most_pieces);
+    }
+}
+
 TEST_CASE("a gather list is shortened by what was sent") {
     const std::string_view a = "abc", c = "defgh";
     std::vector<asio::const_buffer> list{asio::buffer(a), asio::const_buffer(), asio::buffer(c)};
