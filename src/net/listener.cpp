@@ -122,19 +122,19 @@ error_code listener::share(const listener& other) {
 task<accepted> listener::accept(error_code& ec) {
     accepted out;
     if (tcp_) {
-        auto [error, socket] = co_await tcp_->async_accept(ex_, use_task);
+        // The address comes with the connection: one that was reset meanwhile has none to be asked for, but
+        // may have a request in its buffer.
+        asio::ip::tcp::endpoint peer;
+        auto [error, socket] = co_await tcp_->async_accept(ex_, peer, use_task);
         ec = error;
         if (ec) co_return out;
         error_code ignored;
         socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-        const auto peer = socket.remote_endpoint(ignored);
-        if (!ignored) {
-            const auto address = peer.address();
-            out.block = block_of(address);
-            out.client = address.is_v6() && address.to_v6().is_v4_mapped()
-                             ? asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string()
-                             : address.to_string();
-        }
+        const auto address = peer.address();
+        out.block = block_of(address);
+        out.client = address.is_v6() && address.to_v6().is_v4_mapped()
+                         ? asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string()
+                         : address.to_string();
         out.local_port = local_port_;
         out.socket.emplace(std::move(socket));
     } else {

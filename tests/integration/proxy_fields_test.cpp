@@ -2,6 +2,10 @@
 #include "support/catch.hpp"
 #include "support/proxy.hpp"
 
+#include <csignal>
+#include <fstream>
+#include <iterator>
+
 using namespace meshcache::test;
 
 TEST_CASE("end-to-end fields pass both ways in their order, hop-by-hop fields do not") {
@@ -95,6 +99,36 @@ TEST_CASE("Via, X-Forwarded-* and Forwarded say who asked, and a client cannot f
         CHECK(seen.top.fields.joined("forwarded").starts_with("for=6.6.6.6"));
         CHECK_FALSE(seen.top.fields.has("x-original-url"));
         CHECK_FALSE(seen.top.fields.has("x-http-method-override"));
+    }
+}
+
+TEST_CASE("a client that is gone before it was accepted is named all the same") {
+    scripted_upstream upstream([](turn& t) {
+        t.read_body();
+        t.ok("ok", "no-store");
+    });
+    for (const char* listen : {"127.0.0.1:0", "[::]:0"}) {
+        INFO(listen);
+        const std::size_t before = upstream.requests();
+        proxy p(upstream, {"--threads", "1", "--listen", listen, "--access-log", "all"});
+        p.process().signal(SIGSTOP);
+        REQUIRE(eventually([&] {
+            std::ifstream status("/proc/" + std::to_string(p.process().pid()) + "/status");
+            const std::string text{std::istreambuf_iterator<char>(status), {}};
+            return text.find("State:\tT") != std::string::npos;
+        }));
+        {
+            auto gone = connection::to({"127.0.0.1", p.address().port, {}});
+            REQUIRE(gone.send(request_text("POST", "/gone", {}, "abc")));
+            gone.reset();
+        }
+        p.process().signal(SIGCONT);
+        upstream.wait_for_requests(before + 1);
+        const request seen = upstream.last();
+        CHECK(seen.target() == "/gone");
+        CHECK(seen.top.fields.joined("x-forwarded-for") == "127.0.0.1");
+        CHECK(seen.field("forwarded").starts_with("for=127.0.0.1"));
+        CHECK(p.process().wait_for_output(" access 127.0.0.1 POST "));
     }
 }
 
