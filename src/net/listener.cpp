@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace meshcache::net {
@@ -13,13 +14,15 @@ namespace {
 
 using reuse_port = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
 
-/// Whether somebody accepts connections at that path; if not, its file is a left-over.
-bool somebody_listens(const std::string& path) {
+/// Whether the file at that path is a socket that nobody listens at any more. Everything else is somebody's.
+bool is_left_over(const std::string& path) {
+    struct stat file {};
+    if (::lstat(path.c_str(), &file) != 0 || !S_ISSOCK(file.st_mode)) return false;
     asio::io_context io;
     asio::local::stream_protocol::socket probe(io);
     error_code ec;
     probe.connect(asio::local::stream_protocol::endpoint(path), ec);
-    return !ec;
+    return ec == asio::error::connection_refused;
 }
 
 /// Binds without SO_REUSEPORT, and lets go again: another process of the same user that listens there with
@@ -86,8 +89,7 @@ error_code listener::open_unix(const endpoint& at) {
     const bool abstract = path.front() == '@';
     if (abstract) {
         path.front() = '\0';
-    } else if (::access(path.c_str(), F_OK) == 0) {
-        if (somebody_listens(path)) return asio::error::address_in_use;
+    } else if (is_left_over(path)) {
         ::unlink(path.c_str());
     }
     auto& acceptor = unix_.emplace(ex_);

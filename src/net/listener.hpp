@@ -28,7 +28,8 @@ class listener {
     explicit listener(const executor& ex);
 
     /// Binds and listens. TCP sockets share their port (SO_REUSEPORT); port 0 is replaced in `at`. A
-    /// unix socket's file is removed first if nobody listens there, and again by close().
+    /// unix socket's file is removed first if it is a socket at which nobody listens, and again by close();
+    /// any other file there is an error.
     /// `first`: the port must be in nobody's use yet, not even in that of somebody who would share it.
     error_code open(endpoint& at, bool first);
     /// Accepts from the same socket as `other`, which is how loops share a unix socket.

@@ -2,7 +2,9 @@
 #include "support/catch.hpp"
 #include "support/proxy.hpp"
 
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 
 using namespace meshcache::test;
 
@@ -53,6 +55,30 @@ TEST_CASE("mistakes in usage and configuration exit with 2 and say what is wrong
         INFO(all << "\n" << f.output);
         CHECK(f.code == 2);
         CHECK(f.output.find(r.says) != std::string::npos);
+    }
+}
+
+TEST_CASE("a file that is no socket is not taken for one that was left behind") {
+    const temporary_directory directory;
+    const std::string file = directory.path() + "/data.db", link = directory.path() + "/link";
+    std::ofstream(file) << "precious";
+    std::filesystem::create_symlink(file, link);
+    const std::vector<std::string> others{"--upstream", "127.0.0.1:1", "--memory", "64MiB"};
+    for (const char* flag : {"--listen"}) {
+        for (const std::string& path : {file, link}) {
+            INFO(flag << " " << path);
+            auto arguments = others;
+            const bool listens = std::string(flag) == "--listen";
+            arguments.insert(arguments.end(),
+                             {flag, "unix:" + path, listens ? "--admin" : "--listen", "127.0.0.1:0"});
+            const finished f = run_meshcache(arguments);
+            CHECK(f.code == 1);
+            CHECK(f.output.find(path) != std::string::npos);
+            CHECK(f.output.find("in use") != std::string::npos);
+            std::ifstream in(file);
+            CHECK(std::string(std::istreambuf_iterator<char>(in), {}) == "precious");
+            CHECK(std::filesystem::is_symlink(link));
+        }
     }
 }
 
