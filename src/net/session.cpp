@@ -38,14 +38,16 @@ session::session(loop_context& loop, stream_socket socket, std::string client, s
     : loop_(loop), io_(std::move(socket), loop.sweep), watch_(loop.sweep, *this), client_(std::move(client)),
       local_port_(std::move(local_port)), news_(loop.ex),
       exchange_(loop.cfg.exchange, loop.shared.cache, loop.shared.collapse, &loop.shared.fill_budget) {
-    waker_ = std::make_shared<session_waker>(loop.ex, news_);
+    auto waker = std::make_shared<session_waker>(loop.ex, news_);
+    own_waker_ = waker.get();
+    waker_ = std::move(waker);
     out_.reserve(batch * 3);
     holders_.reserve(batch);
 }
 
 session::~session() {
     exchange_.reset();
-    waker_->detach();
+    own_waker_->detach();
     count_bytes();
 }
 

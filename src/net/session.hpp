@@ -123,9 +123,11 @@ class session : public session_hook {
     client_watch watch_;
     upstream_connection* asked_ = nullptr; ///< whose answer is awaited for this client alone
     bool client_gone_ = false;
+    bool cut_ = false; ///< by abort(), and not by the client
     recv_buffer in_;
     std::string client_, local_port_;
-    std::shared_ptr<session_waker> waker_;
+    session_waker* own_waker_; ///< what waker_ is
+    std::shared_ptr<store::fill_waiter> waker_;
     event news_;
 
     http::request_head head_;

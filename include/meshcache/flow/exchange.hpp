@@ -69,6 +69,10 @@ class exchange {
     action begin(const http::request_head& head, const http::request_uri& uri,
                  const http::body_framing& framing, wall_time now, steady_time steady,
                  const std::shared_ptr<store::fill_waiter>& waker, bool in_sync = true);
+    /// A temporary, also one made by converting another pointer, would not stay.
+    action begin(const http::request_head& head, const http::request_uri& uri,
+                 const http::body_framing& framing, wall_time now, steady_time steady,
+                 std::shared_ptr<store::fill_waiter>&& waker, bool in_sync = true) = delete;
 
     /// The same for a fetch behind an answer: to validate a stale response, or to have the whole of one of
     /// which a client took a part. Nobody waits for its end, and the request's own conditions, ranges and

@@ -11,6 +11,11 @@ using namespace meshcache;
 using namespace meshcache::flow;
 using namespace meshcache::flow::test;
 
+// The exchange keeps a reference to the pointer, so none is taken that is gone after the call.
+static_assert(begins_with<const std::shared_ptr<store::fill_waiter>&>);
+static_assert(!begins_with<std::shared_ptr<store::fill_waiter>>);
+static_assert(!begins_with<const std::shared_ptr<counting_waker>&>);
+
 TEST_CASE("the first request is fetched and stored, the second is a hit") {
     world w;
     visitor first(w, "GET /x");

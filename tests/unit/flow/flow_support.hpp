@@ -64,6 +64,13 @@ struct counting_waker final : store::fill_waiter {
     std::atomic<int> calls{0};
 };
 
+/// Whether begin() takes such a pointer to a waker.
+template <class Pointer>
+concept begins_with = requires(exchange& x, const http::request_head& head, Pointer&& waker) {
+    x.begin(head, http::request_uri{}, http::body_framing{}, wall_time{}, steady_time{},
+            std::forward<Pointer>(waker));
+};
+
 /// One replica. Not copied or moved: exchanges refer to it.
 struct world {
     static constexpr std::uint64_t us = 1, them = 2;
