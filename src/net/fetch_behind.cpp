@@ -14,7 +14,8 @@ namespace {
 /// One such fetch: the request, what decides, and what is sent. Lives in its coroutine.
 struct errand {
     loop_context& loop;
-    std::string text; ///< the request's head as it came; the views of `head` and `uri` point into it
+    std::uint64_t key; ///< for the pause after a failure
+    std::string text;  ///< the request's head as it came; the views of `head` and `uri` point into it
     std::string client, local_port;
     std::string host_buffer;
     http::request_head head;
@@ -22,8 +23,10 @@ struct errand {
     flow::exchange exchange;
     std::string upstream_text;
 
-    errand(loop_context& l, std::string_view request, std::string client_address, std::string port)
-        : loop(l), text(request), client(std::move(client_address)), local_port(std::move(port)),
+    errand(loop_context& l, std::uint64_t key_hash, std::string_view request, std::string client_address,
+           std::string port)
+        : loop(l), key(key_hash), text(request), client(std::move(client_address)),
+          local_port(std::move(port)),
           exchange(l.cfg.exchange, l.shared.cache, l.shared.collapse, &l.shared.fill_budget) {}
 
     /// Whether the head, which has been read before, was read again.
@@ -79,7 +82,15 @@ task<error_code> ask(errand& e, sent& out) {
     }
 }
 
+/// Whether there was no connection, so that other keys would fare no better.
+bool lacks_upstream(error_code ec) noexcept {
+    return ec == errc::upstream_refused || ec == errc::upstream_connect_timeout ||
+           ec == errc::upstream_resolve_failed || ec == errc::upstream_busy;
+}
+
 flow::action failed(errand& e, error_code ec) {
+    e.loop.behind_pause.after_key(e.key, e.loop.sweep.now());
+    if (lacks_upstream(ec)) e.loop.behind_pause.after_upstream(e.loop.sweep.now());
     e.loop.counters.add(counter::upstream_errors);
     if (ec == errc::upstream_silent) e.loop.counters.add(counter::timeout_upstream_first_byte);
     if (ec.category() != meshcache_category()) ec = errc::upstream_reset;
@@ -88,8 +99,9 @@ flow::action failed(errand& e, error_code ec) {
     return e.exchange.on_failure(ec, e.loop.shared.clock.wall());
 }
 
-/// Hands the content to the fill.
-void share(errand& e, upstream_lease lease, const http::body_framing& framing) {
+/// Feeds the fill to its end: as long as this lasts, the fetch counts and holds its connection. Returns
+/// whether all of it came.
+task<bool> share(errand& e, upstream_lease lease, http::body_framing framing) {
     auto& loop = e.loop;
     const bool reusable = http::keeps_alive(lease->head.minor, lease->head.fields) &&
                           framing.kind != http::body_kind::until_close;
@@ -98,8 +110,9 @@ void share(errand& e, upstream_lease lease, const http::body_framing& framing) {
     store::fetcher_guard guard(loop.shared.collapse, f);
     const auto head = e.exchange.stream_head();
     std::vector<std::string_view> pieces;
-    if (end_fill_at_once(loop, lease, framing, reusable, *f, *head, pieces)) return;
-    loop.spawn_behind(pump_fill(loop, std::move(lease), framing, reusable, std::move(guard), head));
+    if (end_fill_at_once(loop, lease, framing, reusable, *f, *head, pieces)) co_return true;
+    co_await pump_fill(loop, std::move(lease), framing, reusable, std::move(guard), head);
+    co_return f->state() == store::fill_state::complete;
 }
 
 task<flow::action> fetch(errand& e) {
@@ -122,17 +135,20 @@ task<flow::action> fetch(errand& e) {
     const auto next = e.exchange.on_response(head, framing, s.version, s.request_time,
                                              loop.shared.clock.wall(), loop.sweep.now());
     if (e.exchange.outdates_stored()) invalidate(loop, e.exchange.primary_key(), s.version);
+    bool useful = next == flow::action::update || next == flow::action::fetch;
     if (next == flow::action::share) {
-        share(e, std::move(s.lease), framing);
+        useful = co_await share(e, std::move(s.lease), framing);
     } else if (framing.kind == http::body_kind::none) {
         give_back_after_head(s.lease);
     }
     if (next == flow::action::update) (void)end_update(loop, e.exchange);
+    if (!useful) loop.behind_pause.after_key(e.key, loop.sweep.now());
     co_return next;
 }
 
-task<void> run(loop_context& loop, std::string request, std::string client, std::string local_port) {
-    errand e(loop, request, std::move(client), std::move(local_port));
+task<void> run(loop_context& loop, std::uint64_t key, std::string request, std::string client,
+               std::string local_port) {
+    errand e(loop, key, request, std::move(client), std::move(local_port));
     ++loop.fetches_behind;
     const struct count {
         std::size_t& n;
@@ -149,13 +165,14 @@ task<void> run(loop_context& loop, std::string request, std::string client, std:
 
 } // namespace
 
-void fetch_behind(loop_context& loop, std::string_view head, std::string client, std::string local_port) {
+void fetch_behind(loop_context& loop, std::uint64_t key, std::string_view head, std::string client,
+                  std::string local_port) {
     const std::size_t most = std::max<std::size_t>(1, loop.cfg.upstream_connections / 2);
-    if (loop.draining || loop.fetches_behind >= most) {
+    if (loop.draining || loop.fetches_behind >= most || loop.behind_pause.holds(key, loop.sweep.now())) {
         loop.counters.add(counter::fetches_behind_skipped);
         return;
     }
-    loop.spawn_behind(run(loop, std::string(head), std::move(client), std::move(local_port)));
+    loop.spawn_behind(run(loop, key, std::string(head), std::move(client), std::move(local_port)));
 }
 
 } // namespace meshcache::net

@@ -16,7 +16,8 @@
 namespace meshcache::net {
 
 /// Reads the answer's content to its end, records it, and completes or fails the fill that `guard` holds.
-/// Started by the session whose request was the fetcher's; runs on by itself.
+/// Spawned by the session whose request was the fetcher's, and then runs on by itself; awaited by a fetch
+/// behind an answer.
 task<void> pump_fill(loop_context& loop, upstream_lease lease, http::body_framing framing, bool reusable,
                      store::fetcher_guard guard, std::shared_ptr<const store::streamed_head> head);
 

@@ -4,6 +4,7 @@
 #include "access_log.hpp"
 #include "deadline.hpp"
 #include "failure_log.hpp"
+#include "fetch_pause.hpp"
 #include "io.hpp"
 #include "upstream_pool.hpp"
 
@@ -48,6 +49,7 @@ struct loop_context {
     std::size_t running = 0;        ///< coroutines begun by spawn() or spawn_behind() and not ended
     std::size_t behind = 0;         ///< those of them begun by spawn_behind()
     std::size_t fetches_behind = 0; ///< see fetch_behind.hpp
+    fetch_pause behind_pause;       ///< of the same
 
   private:
     void spawn(task<void> work, bool is_behind);

@@ -2,7 +2,7 @@
 // cannot be reached (RFC 5861; RFC 9111, section 4.2.4). An Age as high as max-age makes an answer stale from
 // the start.
 #include "support/catch.hpp"
-#include "support/proxy.hpp"
+#include "support/poisoning.hpp"
 #include "support/wait.hpp"
 
 #include <atomic>
@@ -51,6 +51,38 @@ TEST_CASE("stale-while-revalidate answers at once, with one fetch behind all the
     open.open();
     CHECK(eventually([&] { return p.get("/").body == "answer 2"; }));
     CHECK(upstream.requests() == 2);
+}
+
+TEST_CASE("fetches behind answers take half of --upstream-connections until their content has come") {
+    constexpr int keys = 10;
+    scripted_upstream upstream([](turn& t) {
+        t.respond(200, "Cache-Control: max-age=60, stale-while-revalidate=600\r\nAge: 60\r\n", "old");
+    });
+    proxy p(upstream, {"--threads", "1", "--upstream-connections", "4"});
+    for (int i = 0; i < keys; ++i) CHECK_FALSE(p.get("/" + std::to_string(i)).cached().hit());
+    const std::string half = noise(1000);
+    upstream.play([&](turn& t) {
+        if (t.target() == "/other") return void(t.ok("other", "no-store"));
+        t.send("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 2000\r\n\r\n" + half);
+        t.stall();
+    });
+    const auto hit = [&](int i) {
+        const response r = p.get("/" + std::to_string(i));
+        INFO(r.summary());
+        CHECK(r.body == "old");
+        CHECK(r.cached().hit());
+    };
+    long held = 0;
+    for (int i = 0; i < 2; ++i) {
+        hit(i);
+        // Its head has come, and a part of its content.
+        REQUIRE(eventually([&] { return metric(p, "meshcache_fill_bytes") > held; }));
+        held = metric(p, "meshcache_fill_bytes");
+    }
+    for (int i = 2; i < keys; ++i) hit(i);
+    CHECK(metric(p, "meshcache_background_fetches_skipped_total") == keys - 2);
+    CHECK(upstream.requests() == keys + 2);
+    CHECK(p.get("/other").body == "other");
 }
 
 TEST_CASE("the fetch behind a stale answer validates it") {
@@ -108,6 +140,40 @@ TEST_CASE("a fetch behind an answer that fails leaves the stale response, and is
         return r.body == "better";
     }));
     CHECK(n >= 4);
+}
+
+TEST_CASE("stale answers do not send one fetch after the other to an upstream that refuses or fails") {
+    for (const bool refuses : {true, false}) {
+        INFO(refuses);
+        scripted_upstream upstream([](turn& t) {
+            t.respond(200, "Cache-Control: max-age=60, stale-while-revalidate=600\r\nAge: 60\r\n", "old");
+        });
+        proxy p(upstream, {"--threads", "1"});
+        p.get("/a");
+        p.get("/b");
+        if (refuses) {
+            upstream.stop();
+        } else {
+            upstream.play([](turn& t) { t.respond(500, "", "bad"); });
+        }
+        client c = p.connect();
+        const auto hits_until = [&](const std::string& target, const std::string& name, long least) {
+            return eventually([&] {
+                CHECK(c.get(target).body == "old");
+                return metric(p, name) >= least;
+            });
+        };
+        const std::string begun = "meshcache_background_fetches_total",
+                          skipped = "meshcache_background_fetches_skipped_total";
+        CHECK(hits_until("/a", skipped, 5));
+        // Without any upstream it is the same for all keys.
+        CHECK(hits_until("/b", skipped, 10));
+        // It is tried again after the pause, and so finds an upstream that is back.
+        CHECK(hits_until("/a", begun, metric(p, begun) + 1));
+        if (refuses) upstream.start();
+        upstream.play([](turn& t) { t.ok("new"); });
+        CHECK(eventually([&] { return c.get("/a").body == "new"; }));
+    }
 }
 
 TEST_CASE("a fetch behind an answer that may not be stored ends the stale response") {

@@ -62,7 +62,8 @@ namespace meshcache {
     X(fetches_behind, "meshcache_background_fetches_total", "",                                              \
       "Fetches behind an answer: of stale responses to validate, and of wholes of which a part was asked.")  \
     X(fetches_behind_skipped, "meshcache_background_fetches_skipped_total", "",                              \
-      "Fetches behind an answer that were not begun, because half of --upstream-connections served such.")   \
+      "Fetches behind an answer that were not begun: half of --upstream-connections served such, or one "    \
+      "had just failed.")                                                                                    \
     X(stored, "meshcache_stored_total", "", "Responses that were put into the local store.")                 \
     X(store_refused_older, "meshcache_store_refused_total", "reason=\"older\"",                              \
       "Responses that the local store did not take, by reason.")                                             \
