@@ -10,7 +10,7 @@
 namespace meshcache::net {
 
 upstream_addresses::upstream_addresses(const executor& ex, endpoint target, milliseconds interval)
-    : ex_(ex), resolver_(ex), target_(std::move(target)), interval_(interval) {
+    : ex_(ex), resolver_(ex), target_(std::move(target)), interval_(interval), schedule_(interval) {
     error_code ec;
     if (target_.is_unix()) {
         auto path = target_.unix_path;
@@ -25,8 +25,8 @@ upstream_addresses::upstream_addresses(const executor& ex, endpoint target, mill
 task<std::vector<upstream_addresses::address>> upstream_addresses::get(error_code& ec, steady_time now,
                                                                        milliseconds patience) {
     if (interval_ == milliseconds::zero() && !known_.empty()) co_return known_;
-    if (now >= expires_ && !refreshing_) {
-        expires_ = now + interval_;
+    if (schedule_.due(now) && !refreshing_) {
+        schedule_.asked(now);
         start_refresh();
     }
     if (known_.empty()) {
