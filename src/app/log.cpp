@@ -23,7 +23,8 @@ class json_message final : public spdlog::custom_flag_formatter {
                 dest.push_back(c);
             } else if (static_cast<unsigned char>(c) < 0x20) {
                 char code[8];
-                const int n = std::snprintf(code, sizeof code, "\\u%04x", static_cast<unsigned>(static_cast<unsigned char>(c)));
+                const int n = std::snprintf(code, sizeof code, "\\u%04x",
+                                            static_cast<unsigned>(static_cast<unsigned char>(c)));
                 dest.append(code, code + n);
             } else {
                 dest.push_back(c);
@@ -41,19 +42,26 @@ std::unique_ptr<spdlog::formatter> make_formatter(const char* pattern) {
 
 spdlog::level::level_enum level_of(log_threshold t) {
     switch (t) {
-    case log_threshold::trace: return spdlog::level::trace;
-    case log_threshold::debug: return spdlog::level::debug;
-    case log_threshold::info: return spdlog::level::info;
-    case log_threshold::warn: return spdlog::level::warn;
-    case log_threshold::error: return spdlog::level::err;
-    case log_threshold::off: return spdlog::level::off;
+    case log_threshold::trace:
+        return spdlog::level::trace;
+    case log_threshold::debug:
+        return spdlog::level::debug;
+    case log_threshold::info:
+        return spdlog::level::info;
+    case log_threshold::warn:
+        return spdlog::level::warn;
+    case log_threshold::error:
+        return spdlog::level::err;
+    case log_threshold::off:
+        return spdlog::level::off;
     }
     return spdlog::level::info;
 }
 
 } // namespace
 
-log::log(log_threshold level, log_format format) : pool_(std::make_shared<spdlog::details::thread_pool>(queue_length, 1)) {
+log::log(log_threshold level, log_format format)
+    : pool_(std::make_shared<spdlog::details::thread_pool>(queue_length, 1)) {
     const auto make = [&](const char* name, const char* pattern) {
         auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
         sink->set_formatter(make_formatter(pattern));
@@ -72,5 +80,7 @@ log::log(log_threshold level, log_format format) : pool_(std::make_shared<spdlog
 }
 
 log::~log() = default;
+
+void log::close() { pool_.reset(); } // the loggers do not own it
 
 } // namespace meshcache::app

@@ -22,6 +22,9 @@ class log {
     log(const log&) = delete;
     log& operator=(const log&) = delete;
 
+    /// Writes what is queued, and ends the logging thread. The loggers must not be used any more.
+    void close();
+
     const std::shared_ptr<spdlog::logger>& messages() const noexcept { return messages_; }
     const std::shared_ptr<spdlog::logger>& access() const noexcept { return access_; }
 

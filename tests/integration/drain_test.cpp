@@ -122,6 +122,23 @@ TEST_CASE("a second SIGTERM does not wait for --drain-timeout") {
     p.stop();
 }
 
+TEST_CASE("a stop does not wait for a name that is being resolved") {
+    if (sanitized()) return; // nothing can be loaded before a sanitizer's runtime
+    scripted_upstream upstream([](turn& t) {
+        t.ok("x", "no-store");
+        t.close(); // so that the next request needs a new connection, and the address
+    });
+    proxy p("upstream.test:" + std::to_string(upstream.address().port),
+            {"--upstream-resolve-interval", "100ms", "--threads", "1"},
+            {"LD_PRELOAD=" MESHCACHE_SLOW_RESOLVER});
+    CHECK(eventually([&] {
+        CHECK(p.get("/").body == "x");
+        return p.log().find("the resolver does not answer") != std::string::npos;
+    }));
+    CHECK(p.stop() == 0);
+    CHECK(p.log().find(" stopped\n") != std::string::npos);
+}
+
 TEST_CASE("a stop under load loses no answer that was begun") {
     scripted_upstream upstream(
         [](turn& t) { t.ok(noise(5000), t.target() == "/no" ? "no-store" : "max-age=1"); });

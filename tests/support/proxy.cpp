@@ -19,7 +19,8 @@ finished run_meshcache(const std::vector<std::string>& arguments,
     return f;
 }
 
-proxy::proxy(const std::string& upstream, std::vector<std::string> flags) {
+proxy::proxy(const std::string& upstream, std::vector<std::string> flags,
+             const std::vector<std::string>& environment) {
     std::vector<std::string> command{meshcache_binary(), "--upstream", upstream};
     const auto given = [&](std::string_view name) {
         for (const std::string& flag : flags)
@@ -35,7 +36,7 @@ proxy::proxy(const std::string& upstream, std::vector<std::string> flags) {
     fallback("--threads", "2");
     fallback("--access-log", "off");
     command.insert(command.end(), flags.begin(), flags.end());
-    process_ = std::make_unique<child_process>(command);
+    process_ = std::make_unique<child_process>(command, environment);
     const auto admin = process_->wait_for_line("admin listening on ");
     // "admin listening on X" has the other line's words in it, so that one is looked for with what is before
     // it.

@@ -30,7 +30,9 @@ finished run_meshcache(const std::vector<std::string>& arguments,
 class proxy {
   public:
     /// `--upstream` is that address; `flags` come after --listen and --admin, and may repeat them.
-    explicit proxy(const std::string& upstream, std::vector<std::string> flags = {});
+    /// `environment` has NAME=value strings.
+    explicit proxy(const std::string& upstream, std::vector<std::string> flags = {},
+                   const std::vector<std::string>& environment = {});
     explicit proxy(const scripted_upstream& upstream, std::vector<std::string> flags = {})
         : proxy(upstream.flag(), std::move(flags)) {}
     ~proxy();
