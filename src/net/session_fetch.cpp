@@ -9,6 +9,7 @@
 #include <meshcache/http/upgrade.hpp>
 
 #include <array>
+#include <optional>
 
 namespace meshcache::net {
 namespace {
@@ -89,9 +90,11 @@ task<flow::action> session::fetch(bool for_store) {
                                       loop_.cfg.upstream_idle_timeout);
 
         std::unique_ptr<upload> up;
+        std::optional<must_outlast> up_stands;
         const bool written = !ec;
         if (has_body && !whole_body) {
             up = std::make_unique<upload>(loop_.ex, *lease);
+            up_stands.emplace(up->ended);
             if (written) {
                 loop_.spawn(upload_body(*up));
             } else {

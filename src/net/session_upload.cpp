@@ -33,10 +33,12 @@ task<void> session::upload_body(upload& up) {
         if (source.done()) filter.append(source.trailers(), trailers);
         (void)append_content(gather, pieces, chunked, source.done(), size_line, trailers);
         ec = co_await up.upstream.io.write(gather, loop_.cfg.upstream_idle_timeout);
-        if (ec) break; // the upstream does not want more; its answer, if there is one, is being read
+        // The upstream does not want more; its answer, if there is one, is being read. Or the answer is over,
+        // and stop_upload() found this write done already.
+        if (ec || up.stopped) break;
     }
     source.release_pieces();
-    up.complete = !ec;
+    up.complete = !ec && source.done();
     if (up.client_error) {
         // Whoever waits for the upstream's answer waits in vain.
         up.upstream.io.abort();
@@ -48,6 +50,7 @@ task<void> session::upload_body(upload& up) {
 task<void> session::stop_upload(upload& up) {
     if (!up.ended.is_set()) {
         // The answer is over while the request is not: nothing more will be read from the client.
+        up.stopped = true;
         up.upstream.io.abort();
         error_code ignored;
         io_.socket().cancel(ignored);

@@ -32,6 +32,10 @@ class tunnel_watch final : public deadline {
 
 /// Copies one direction until its end, which it passes on; ends both on an error.
 task<void> copy(stream& from, recv_buffer& buffer, stream& to, tunnel_watch& watch, event& ended) {
+    const struct tell {
+        event& ended;
+        ~tell() { ended.set(); }
+    } at_end{ended};
     constexpr std::size_t size = 16 * 1024;
     bool clean = false;
     for (;;) {
@@ -55,7 +59,6 @@ task<void> copy(stream& from, recv_buffer& buffer, stream& to, tunnel_watch& wat
         from.abort();
         to.abort();
     }
-    ended.set();
 }
 
 } // namespace
@@ -82,6 +85,7 @@ task<void> session::tunnel(upstream_lease& lease) {
 
     tunnel_watch watch(loop_.sweep, io_, lease->io, loop_.cfg.tunnel_timeout, loop_.counters);
     event upwards(loop_.ex), downwards(loop_.ex);
+    const must_outlast other(upwards);
     loop_.spawn(copy(io_, in_, lease->io, watch, upwards));
     co_await copy(lease->io, lease->in, io_, watch, downwards);
     // The other direction uses what stands here, so it must have ended.

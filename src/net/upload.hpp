@@ -13,6 +13,7 @@ struct session::upload {
     error_code client_error; ///< the client failed, not the upstream
     bool complete = false;   ///< all of it was sent
     bool answered = false;   ///< the head of the answer has come: nothing waits for it any more
+    bool stopped = false;    ///< by the session: no more is to be read from the client
 };
 
 } // namespace meshcache::net
