@@ -14,6 +14,9 @@
 namespace meshcache::net {
 namespace {
 
+/// What a socket that is writable takes at once, whatever its kind.
+constexpr std::size_t largest_shared_informational = 8 * 1024;
+
 /// Whether there is content that the upstream may answer without having read it, and then take for the next
 /// request: content of methods that have none by custom, and content that it was to ask for by 100. Such a
 /// connection serves no other client.
@@ -160,8 +163,12 @@ task<error_code> session::read_response_head(upstream_connection& upstream, uplo
         if (is_final(head.status)) co_return error_code{};
         if (++informational > most_informational) co_return errc::upstream_malformed;
         if (head.status == 100) upstream.spent = false; // it reads the content
-        // 1xx pass as they come (RFC 9110, section 15.2); HTTP/1.0 does not know them.
-        if (head_.minor == 1) {
+        // 1xx pass as they come (RFC 9110, section 15.2); HTTP/1.0 does not know them. One for which there is
+        // no room is left out where others wait for the fetch, which may not hang on how fast this client
+        // reads.
+        const bool fits =
+            exchange_.fill() == nullptr || (head.size <= largest_shared_informational && io_.is_writable());
+        if (head_.minor == 1 && fits) {
             char date[http::date_size];
             http::write_date(loop_.shared.clock.wall(), date);
             text_.clear();

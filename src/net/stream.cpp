@@ -3,6 +3,7 @@
 #include <boost/asio/error.hpp>
 
 #include <array>
+#include <poll.h>
 #include <vector>
 
 namespace meshcache::net {
@@ -39,6 +40,11 @@ std::size_t stream::write_now(std::span<const asio::const_buffer> buffers, error
     const auto n = socket_.write_some(buffers, ec);
     bytes_written_ += n;
     return n;
+}
+
+bool stream::is_writable() noexcept {
+    pollfd one{socket_.native_handle(), POLLOUT, 0};
+    return ::poll(&one, 1, 0) == 1 && (one.revents & POLLOUT) != 0;
 }
 
 std::span<asio::const_buffer> drop_front(std::span<asio::const_buffer> buffers, std::size_t n) noexcept {

@@ -31,6 +31,8 @@ class stream
     task<error_code> write(std::span<const asio::const_buffer> buffers, milliseconds timeout);
     task<error_code> write(std::string_view bytes, milliseconds timeout);
 
+    /// Whether the socket has room: for a third of its buffer, as the kernel sees it.
+    bool is_writable() noexcept;
     /// Writes what the socket takes at once; returns the number of bytes. `ec` is would_block if it takes
     /// none.
     std::size_t write_now(std::span<const asio::const_buffer> buffers, error_code& ec);

@@ -49,6 +49,32 @@ const std::string top = "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\n";
 
 } // namespace
 
+TEST_CASE("who waits for a fetch does not wait for its leader to read informational answers") {
+    const temporary_directory directory;
+    gate go_on;
+    // More than a unix socket takes that nobody reads from.
+    constexpr int hints = 12;
+    const std::string hint = "HTTP/1.1 103 Early Hints\r\nLink: " + std::string(30'000, 'x') + "\r\n\r\n";
+    scripted_upstream upstream([&](turn& t) {
+        t.wait(go_on);
+        for (int i = 0; i < hints; ++i) t.send(hint);
+        t.ok("shared");
+    });
+    proxy p(upstream, {"--listen", "unix:" + directory.path() + "/listen.sock", "--collapse-timeout", "10m"});
+    client leader = p.connect();
+    REQUIRE(leader.send(request_text("GET", "/")));
+    upstream.wait_for_requests(1);
+    client follower = p.connect();
+    REQUIRE(follower.send(request_text("GET", "/")));
+    wait_for_waiters(p, 2);
+    go_on.open();
+    CHECK(follower.read().body == "shared");
+    const response led = leader.read();
+    CHECK(led.body == "shared");
+    CHECK(led.interim.size() < hints);
+    CHECK(upstream.requests() == 1);
+}
+
 TEST_CASE("fifty clients on one absent key are one request upstream, and all stream along with it") {
     const std::string first = noise(20'000, 1), second = noise(20'000, 2);
     for (const bool chunked : {false, true}) {
