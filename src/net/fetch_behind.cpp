@@ -75,7 +75,8 @@ task<error_code> ask(errand& e, sent& out) {
         ec = co_await out.lease->io.write(std::string_view(e.upstream_text), loop.cfg.upstream_idle_timeout);
         if (!ec) ec = co_await read_final_head(loop, *out.lease);
         if (!ec) co_return ec;
-        const bool silent_death = out.lease->reused && out.lease->in.empty() && ec == errc::upstream_reset;
+        const bool lost = ec == errc::upstream_reset || ec.category() != meshcache_category();
+        const bool silent_death = out.lease->reused && out.lease->in.empty() && lost;
         out.lease.discard();
         if (!silent_death || again) co_return ec;
         loop.counters.add(counter::upstream_retries);

@@ -65,6 +65,7 @@ void session::begin_drain() noexcept {
 }
 
 void session::abort() noexcept {
+    cut_ = cut_ || !client_gone_;
     close_ = client_gone_ = true;
     io_.abort();
     news_.set();

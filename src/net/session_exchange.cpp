@@ -77,10 +77,10 @@ task<void> session::perform(flow::action next) {
 
 /// The exchange ends without an answer, because nobody waits for it any more.
 flow::action session::abandon() {
-    (void)exchange_.on_failure(errc::client_gone, loop_.shared.clock.wall());
+    (void)exchange_.on_failure(cut_ ? errc::shutting_down : errc::client_gone, loop_.shared.clock.wall());
     close_ = true;
     unread_ = false;
-    log_access(499);
+    log_access(cut_ ? 503 : 499);
     return flow::action::relay_response;
 }
 

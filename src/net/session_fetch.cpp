@@ -109,6 +109,7 @@ task<flow::action> session::fetch(bool for_store) {
         if (!up || !written) lease->io.read_deadline().arm(loop_.cfg.upstream_response_timeout);
         lease->spent = may_not_be_read(head_, framing_);
         asked_ = shared_fetch ? nullptr : &*lease;
+        if (client_gone_ && asked_ != nullptr) asked_->io.abort(); // while the head was being written
         ec = co_await read_response_head(*lease, up.get());
         asked_ = nullptr;
         lease->io.read_deadline().clear();

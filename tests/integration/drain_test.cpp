@@ -92,14 +92,20 @@ TEST_CASE("readiness ends before liveness") {
 TEST_CASE("what does not finish is cut off at --drain-timeout") {
     gate never;
     scripted_upstream upstream([&](turn& t) { t.wait(never); });
-    proxy p(upstream, {"--drain-timeout", "500ms"});
+    proxy p(upstream, {"--drain-timeout", "500ms", "--access-log", "all"});
     client c = p.connect();
     REQUIRE(c.send(request_text("GET", "/")));
     upstream.wait_for_requests(1);
     client tunnel = p.connect();
     REQUIRE(tunnel.send(request_text("GET", "/ws", "Connection: Upgrade\r\nUpgrade: x\r\n")));
     upstream.wait_for_requests(2);
+    client post = p.connect();
+    REQUIRE(post.send(request_text("POST", "/post")));
+    upstream.wait_for_requests(3);
     p.stop(); // comes back: that is the point
+    // It was not the client that went.
+    CHECK(p.log().find(" POST shop.example /post 503 ") != std::string::npos);
+    CHECK(p.log().find("client-gone") == std::string::npos);
     // The client may have been told, or have been cut; it does not hang.
     int status = 0;
     try {
