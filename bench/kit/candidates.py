@@ -5,6 +5,7 @@ import shutil
 import subprocess
 
 from . import machine
+from .resp import Redis
 from .servers import Server, free_port
 
 MEMORY = 256 << 20  # of each cache, in bytes
@@ -74,6 +75,7 @@ class Relay(Candidate):
 
 class Meshcache(Candidate):
     name = "meshcache"
+    memory = MEMORY
 
     def arguments(self, _setting):
         return []
@@ -83,7 +85,7 @@ class Meshcache(Candidate):
         self.admin_port = free_port()
         return [setting.meshcache, "--listen", f"127.0.0.1:{self.port}", "--upstream",
                 f"127.0.0.1:{setting.upstream.port}", "--admin", f"127.0.0.1:{self.admin_port}", "--threads", 1,
-                "--memory", MEMORY, "--log-level", "warn", "--access-log", "off", *self.arguments(setting)]
+                "--memory", self.memory, "--log-level", "warn", "--access-log", "off", *self.arguments(setting)]
 
     def is_hit(self, response):
         return response.getheader("Cache-Status", "").startswith("meshcache; hit")
@@ -98,12 +100,9 @@ class MeshcacheRedis(Meshcache):
     programs = {"redis-server": "redis-server"}
 
     def arguments(self, setting):
-        self.redis_port = free_port()
-        self.redis = Server(["redis-server", setting.configure("redis.conf", PORT=self.redis_port)],
-                            setting.load_core, setting.directory, "redis")
+        self.redis = Redis(setting, setting.load_core)
         self.helpers.append(self.redis)
-        self.redis.wait_for_port(self.redis_port)
-        return ["--redis", f"redis://127.0.0.1:{self.redis_port}"]
+        return ["--redis", f"redis://127.0.0.1:{self.redis.port}"]
 
 
 class Nginx(Candidate):

@@ -104,6 +104,14 @@ def cpu_seconds(pids):
     return user / TICKS, system / TICKS
 
 
+def thread(pid, name):
+    """The thread of that name, as cpu_seconds() takes it."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        if (task / "comm").read_text().strip() == name[:15]:
+            return f"{pid}/task/{task.name}"
+    raise BenchError(f"process {pid} has no thread {name}")
+
+
 def session_pids(leader):
     """The processes of the session that `leader` began: a server and all that it forked."""
     found = []

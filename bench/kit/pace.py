@@ -1,5 +1,4 @@
 """Measurements at a fixed rate: requests leave when they are due, whatever the answers do."""
-import statistics
 import subprocess
 
 from . import load, rounds
@@ -43,9 +42,7 @@ def measure(candidate, setting, asked, seconds, rate, connections=load.CONNECTIO
 
 def summarise(results):
     """Medians, the spread of p99, and whether the figures hold."""
-    summary = {name: statistics.median(r[name] for r in results) for name in results[0]}
-    summary["p99_us_spread"] = rounds.spread([r["p99_us"] for r in results])
-    summary["foreign"] = max(r["foreign"] for r in results)
+    summary = rounds.medians(results, ("p99_us",))
     summary["kept_up"] = min(r["kept_up"] for r in results)
     summary["cpu_valid"] = min(r["cpu_s"] for r in results) >= rounds.LEAST_CPU
     summary["latency_valid"] = summary["late_p99_us"] <= LATE_US

@@ -163,12 +163,18 @@ def spread(values):
     return (max(values) - min(values)) / middle if middle else 0.
 
 
-def summarise(rounds):
-    """Medians and spreads."""
+def medians(rounds, spreads):
+    """Medians of all figures, the spreads of some, and the most that others took."""
     summary = {name: statistics.median(r[name] for r in rounds) for name in rounds[0]}
-    for name in ("rate", "cpu_us"):
+    for name in spreads:
         summary[f"{name}_spread"] = spread([r[name] for r in rounds])
     summary["foreign"] = max(r["foreign"] for r in rounds)
+    return summary
+
+
+def summarise(rounds):
+    """Medians, spreads, and which of them hold."""
+    summary = medians(rounds, ("rate", "cpu_us"))
     summary["rate_valid"] = summary["server_busy"] >= BUSY
     summary["cpu_valid"] = min(r["cpu_s"] for r in rounds) >= LEAST_CPU
     return summary
