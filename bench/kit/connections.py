@@ -221,8 +221,7 @@ def measure(name, count, seconds, binary, directory):
         before = rss(pid)
         most = load(name, port, count, seconds, pid)
         server.check()
-        return {"scenario": name, "connections": count, "before": before, "most": most,
-                "each": (most - before) / count}
+        return {"connections": count, "before": before, "most": most, "each": (most - before) / count}
 
 
 def run(arguments):
@@ -237,17 +236,18 @@ def run(arguments):
         raise BenchError(f"{needed} descriptors are needed, and `ulimit -Hn` allows {hard}")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(needed, resource.getrlimit(resource.RLIMIT_NOFILE)[0]), hard))
     binary = servers.find_meshcache(arguments.meshcache)
-    about = dict(machine.describe(), date=time.strftime("%Y-%m-%d"), connections=arguments.connections)
+    about = dict(machine.describe(), bench="connections", date=time.strftime("%Y-%m-%d"),
+                 connections=arguments.connections)
     print(f"{about['date']}, {about['system']}, Linux {about['kernel']}; {arguments.connections} connections at a time\n\n"
           "| clients | RSS before | with them | KiB for each |\n|---|---|---|---|", flush=True)
-    results = []
+    summary = {}
     with tempfile.TemporaryDirectory(prefix="meshcache-bench-") as directory:
         for name in names:
             say(f"  {name}")
-            results.append(measure(name, arguments.connections, arguments.seconds, binary, Path(directory)))
-            r = results[-1]
+            r = summary[name] = measure(name, arguments.connections, arguments.seconds, binary, Path(directory))
             print(f"| {name}: {SCENARIOS[name]} | {r['before'] / 2**20:.1f} MiB | {r['most'] / 2**20:.1f} MiB | "
                   f"{r['each'] / 1024:.1f} |", flush=True)
     if arguments.json:
-        Path(arguments.json).write_text(json.dumps({"about": about, "results": results}, indent=1) + "\n")
+        result = {"name": "connections", "title": "memory of a connection", "summary": summary}
+        Path(arguments.json).write_text(json.dumps({"about": about, "results": [result]}, indent=1) + "\n")
     return 0

@@ -1,0 +1,69 @@
+"""bench/run all: one after the other, with the tables and the JSON of each in a folder."""
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from .machine import ROOT, say
+
+HELP = "all benches, one after the other, their tables and JSON in a folder; compare and plot take it as a whole"
+
+# In this order; with what each one takes of our own arguments.
+TIMED = ("rounds", "seconds", "wait-quiet", "meshcache")
+BENCHES = {
+    "hits": TIMED,
+    "conditional": TIMED,
+    "zipf": TIMED,
+    "pass": TIMED,
+    "misses": TIMED,
+    "latency": TIMED,
+    "arrivals": TIMED,
+    "redis": ("rounds", "wait-quiet", "meshcache"),
+    "propagation": ("wait-quiet", "meshcache"),
+    "following": ("seconds", "wait-quiet", "meshcache"),
+    "cold": ("wait-quiet", "meshcache"),
+    "memory": ("meshcache",),
+    "connections": ("meshcache",),
+    "traces": ("traces",),
+}
+ALWAYS = {"hits": ["--generator", "light"]}
+
+
+def add_arguments(parser):
+    parser.add_argument("--folder", default="build/bench/results", metavar="FOLDER", help="[build/bench/results]")
+    parser.add_argument("--rounds", type=int, default=5, help="alternating rounds [5]")
+    parser.add_argument("--seconds", type=int, default=5, help="length of one measurement [5]")
+    parser.add_argument("--meshcache", metavar="PATH", help="the binary [build/release/meshcache]")
+    parser.add_argument("--wait-quiet", type=int, default=0, metavar="SECONDS", help="of each bench [0]")
+    parser.add_argument("--traces", metavar="FOLDER", help="of traces; without it, they are left out")
+    parser.add_argument("--except", dest="left_out", default="", metavar="NAME,...", help="of " + ", ".join(BENCHES))
+
+
+def command(name, arguments, folder):
+    words = [sys.executable, str(ROOT / "bench" / "run"), name, *ALWAYS.get(name, []), "--json",
+             str(folder / f"{name}.json")]
+    for option in BENCHES[name]:
+        value = getattr(arguments, option.replace("-", "_"))
+        if value:
+            words += [f"--{option}", str(value)]
+    return words
+
+
+def run(arguments):
+    folder = Path(arguments.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    left_out = set(arguments.left_out.split(",")) | (set() if arguments.traces else {"traces"})
+    failed = []
+    for name in BENCHES:
+        if name in left_out:
+            continue
+        words = command(name, arguments, folder)
+        say(f"== {shlex.join(words[1:])}")
+        done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False)
+        (folder / f"{name}.md").write_text(done.stdout)
+        print(f"## {name}\n\n{done.stdout}", flush=True)
+        if done.returncode:
+            failed.append(name)
+    if failed:
+        say(f"bench/run all: these failed: {', '.join(failed)}")
+    return 1 if failed else 0
