@@ -60,6 +60,17 @@ void set_lifetime(std::optional<seconds>& out, std::optional<seconds> value) noe
     out = out && *out != read ? seconds{0} : read;
 }
 
+void set_shared_lifetime(response_directives& out, std::optional<seconds> value) noexcept {
+    const bool first = !out.s_maxage;
+    out.s_maxage_sound = value && (first || (out.s_maxage_sound && *out.s_maxage == *value));
+    set_lifetime(out.s_maxage, value);
+}
+
+void set_must_revalidate(response_directives& out, bool sound) noexcept {
+    out.must_revalidate = true;
+    out.must_revalidate_sound = sound || out.must_revalidate_sound;
+}
+
 /// The smaller of what was said; what cannot be read was not said.
 void keep_smaller(std::optional<seconds>& out, std::optional<seconds> value) noexcept {
     if (value) out = out ? std::min(*out, *value) : *value;
@@ -80,7 +91,7 @@ void apply(const directive& d, response_directives& out) {
     if (is("max-age"))
         set_lifetime(out.max_age, argument_seconds(d));
     else if (is("s-maxage"))
-        set_lifetime(out.s_maxage, argument_seconds(d));
+        set_shared_lifetime(out, argument_seconds(d));
     else if (is("stale-while-revalidate"))
         keep_smaller(out.stale_while_revalidate, argument_seconds(d));
     else if (is("stale-if-error"))
@@ -94,7 +105,7 @@ void apply(const directive& d, response_directives& out) {
     else if (is("public"))
         out.is_public = plain || out.is_public;
     else if (is("must-revalidate"))
-        out.must_revalidate = true;
+        set_must_revalidate(out, plain);
     else if (is("proxy-revalidate"))
         out.proxy_revalidate = true;
     else if (is("must-understand"))
@@ -110,7 +121,8 @@ response_directives read_cache_control(const field_list& fields) {
     for (const field& f : fields) {
         if (f.id != field_id::cache_control) continue;
         out.present = true;
-        if (has_open_quote(f.value)) out.no_store = true;
+        // must-understand lifts the one, and nothing the other.
+        if (has_open_quote(f.value)) out.no_store = out.is_private = true;
         std::string_view member;
         for (list_cursor c(f.value); c.next(member);) apply(split(member), out);
     }
@@ -138,9 +150,10 @@ void apply(const structured::member& m, response_directives& out) {
     };
     if (m.key == "max-age")
         set_integer(out.max_age, m);
-    else if (m.key == "s-maxage")
+    else if (m.key == "s-maxage") {
         set_integer(out.s_maxage, m);
-    else if (m.key == "stale-while-revalidate")
+        out.s_maxage_sound = out.s_maxage.has_value();
+    } else if (m.key == "stale-while-revalidate")
         set_integer(out.stale_while_revalidate, m);
     else if (m.key == "stale-if-error")
         set_integer(out.stale_if_error, m);
@@ -152,9 +165,10 @@ void apply(const structured::member& m, response_directives& out) {
         out.is_private = !is_false(m) && !names(out.private_fields);
     else if (m.key == "public")
         out.is_public = is_true(m);
-    else if (m.key == "must-revalidate")
+    else if (m.key == "must-revalidate") {
         out.must_revalidate = !is_false(m);
-    else if (m.key == "proxy-revalidate")
+        out.must_revalidate_sound = is_true(m);
+    } else if (m.key == "proxy-revalidate")
         out.proxy_revalidate = !is_false(m);
     else if (m.key == "must-understand")
         out.must_understand = is_true(m);

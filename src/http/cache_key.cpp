@@ -262,6 +262,9 @@ bool vary_matches_nothing(const field_list& response_fields) noexcept {
     return false;
 }
 
+/// Every request for the URI holds all of its fields against all of them.
+static constexpr std::size_t most_vary_names = 64;
+
 bool parse_vary(const field_list& response_fields, std::string& out) {
     out.clear();
     if (vary_matches_nothing(response_fields)) return false;
@@ -280,6 +283,7 @@ bool parse_vary(const field_list& response_fields, std::string& out) {
     if (names_origin(response_fields)) names.emplace_back("origin");
     std::sort(names.begin(), names.end());
     names.erase(std::unique(names.begin(), names.end()), names.end());
+    if (names.size() > most_vary_names) return false;
     for (const std::string& name : names) {
         if (!out.empty()) out += ',';
         out += name;

@@ -6,8 +6,14 @@
 namespace meshcache::http {
 namespace {
 
+/// `now`, or the response's arrival if a clock that was set back says that this is yet to come: nothing is
+/// younger, or has longer to live, than it was then.
+wall_time since_arrival(const lifetime& life, wall_time now) noexcept {
+    return std::max(now, life.response_time);
+}
+
 milliseconds exact_age(const lifetime& life, wall_time now) noexcept {
-    return std::max(milliseconds{0}, life.initial_age + (now - life.response_time));
+    return life.initial_age + (since_arrival(life, now) - life.response_time);
 }
 
 /// Whether max-stale of the request covers a response that has been stale for `staleness`.
@@ -23,6 +29,7 @@ reuse decide_reuse(const lifetime& life, const request_directives& request, wall
     // max-age=0 asks for a validation, even in the millisecond in which the response came.
     if (request.max_age && (*request.max_age == seconds{0} || exact_age(life, now) > *request.max_age))
         return reuse::request_refuses;
+    now = since_arrival(life, now);
     const milliseconds left = life.fresh_until - now;
     if (request.min_fresh && left < *request.min_fresh) return reuse::request_refuses;
     if (left > milliseconds{0} || planted == mutant::stale_is_fresh) return reuse::fresh;
@@ -34,6 +41,7 @@ reuse decide_reuse(const lifetime& life, const request_directives& request, wall
 }
 
 bool usable_on_error(const lifetime& life, wall_time now) noexcept {
+    now = since_arrival(life, now);
     return now < life.error_until || now < life.fresh_until;
 }
 
@@ -47,7 +55,7 @@ seconds current_age(const lifetime& life, wall_time now) noexcept {
 }
 
 seconds freshness_left(const lifetime& life, wall_time now) noexcept {
-    const auto left = life.fresh_until - now;
+    const auto left = life.fresh_until - since_arrival(life, now);
     // Age is rounded down, so what is left is rounded up: together they are the lifetime.
     return left > milliseconds::zero() ? std::chrono::ceil<seconds>(left) : std::chrono::floor<seconds>(left);
 }

@@ -11,6 +11,9 @@ namespace ch = characters;
 
 constexpr bool is_lower_alpha(char c) noexcept { return c >= 'a' && c <= 'z'; }
 
+/// Keys of a dictionary, which are compared with each other.
+constexpr std::size_t most_members = 256;
+
 /// A reader over one field line. The functions are those of RFC 8941, section 4.2; each returns false
 /// where the RFC fails parsing.
 class reader {
@@ -25,6 +28,7 @@ class reader {
             if (!read_member(m)) return false;
             const auto known = std::find_if(out.begin(), out.end(),
                                             [&m](const member& other) { return other.key == m.key; });
+            if (known == out.end() && out.size() == most_members) return false;
             if (known == out.end())
                 out.push_back(m);
             else

@@ -23,7 +23,8 @@ struct member {
 using dictionary = std::vector<member>;
 
 /// Adds the members of one field line to `out`; a key that comes again replaces its value. False when
-/// the line is malformed or empty; `out` is then unspecified. The views point into `line`.
+/// the line is malformed or empty, or there are more than 256 keys; `out` is then unspecified. The views
+/// point into `line`.
 bool parse_dictionary(std::string_view line, dictionary& out);
 
 } // namespace meshcache::http::structured

@@ -97,18 +97,19 @@ bool same_name(const field& a, const field& b) noexcept {
     return a.id == b.id && (a.id != field_id::other || iequals(a.name, b.name));
 }
 
-/// Whether `weaker` and `stronger` are the same tag, weak and strong.
+/// Whether the stored tag and the answer's are the same, the one weak and the other strong.
 bool strengthens(const validators& stored, const validators& answer) noexcept {
     return stored.etag && answer.etag && stored.etag->weak && !answer.etag->weak &&
            weak_match(*stored.etag, *answer.etag);
 }
 
-/// Whether the answer selects by the fields that the stored response was selected by. One that does not say
-/// keeps to them.
-bool keeps_vary(const field_list& stored, const field_list& answer) {
-    if (!answer.has(field_id::vary)) return true;
+/// Whether an updated head selects by the fields that the stored one was selected by, those that it does not
+/// name (see parse_vary) included.
+bool keeps_vary(const response_head& stored, std::string_view updated) {
+    response_head head;
     std::string before, after;
-    return parse_vary(answer, after) && parse_vary(stored, before) && before == after;
+    return read_stored_head(updated, head) && parse_vary(head.fields, after) &&
+           parse_vary(stored.fields, before) && before == after;
 }
 
 /// What an update leaves as it is.
@@ -119,8 +120,6 @@ struct kept {
 /// The update itself (RFC 9111, section 3.2).
 update_refusal update(const response_head& stored, const response_head& answer,
                       const update_settings& settings, const kept& keep, std::string& out) {
-    if (!keeps_vary(stored.fields, answer.fields)) return update_refusal::vary;
-
     // First the answer as it would be stored, by the same function.
     char date[date_size];
     write_date(settings.now, date);
@@ -159,7 +158,8 @@ update_refusal update(const response_head& stored, const response_head& answer,
 
     const bool fits = out.size() <= std::max(settings.limits.max_bytes, stored.size) &&
                       count <= std::max(settings.limits.max_fields, stored.fields.size());
-    return fits ? update_refusal::none : update_refusal::too_large;
+    if (!fits) return update_refusal::too_large;
+    return keeps_vary(stored, out) ? update_refusal::none : update_refusal::vary;
 }
 
 /// Whether the request was about this stored response and nothing else.

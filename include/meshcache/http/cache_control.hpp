@@ -21,6 +21,8 @@ struct response_directives {
     std::vector<std::string_view> no_cache_fields; ///< field names in no-cache="..."
     std::vector<std::string_view> private_fields;  ///< field names in private="..."
     bool is_public = false, must_revalidate = false, proxy_revalidate = false;
+    bool s_maxage_sound = false;        ///< well-formed and said once, so that it permits something, too
+    bool must_revalidate_sound = false; ///< the same
     bool must_understand = false, immutable = false, no_transform = false;
     bool targeted =
         false; ///< from a targeted field: Cache-Control and Expires do not count (RFC 9213, section 2.2)
@@ -35,8 +37,8 @@ struct request_directives {
 /// The directives that a shared cache obeys: `Meshcache-Cache-Control`, else `CDN-Cache-Control`, else
 /// `Cache-Control` (RFC 9213, section 2.2). A malformed or repeated max-age or s-maxage makes the response
 /// stale at once (RFC 9111, section 4.2.1): its value is then zero; one that is repeated with the same value
-/// counts once. A quoted string that is never closed counts as no-store. A targeted field that is empty or
-/// malformed does not count at all. The views point into the head.
+/// counts once. A quoted string that is never closed counts as no-store and private. A targeted field that is
+/// empty or malformed does not count at all. The views point into the head.
 response_directives read_response_directives(const field_list& fields);
 
 /// Cache-Control of a request; `Pragma: no-cache` counts where Cache-Control is absent.

@@ -51,7 +51,7 @@ void append_variant(std::string_view vary_names, const field_list& request_field
 /// Access-Control-Allow-Origin other than
 /// `*`, whether Vary says so or not.
 /// Returns false when Vary has a member that nothing matches: `*`, what is no field name, and
-/// X-Forwarded-For and Forwarded, which are set per client and not in the key.
+/// X-Forwarded-For and Forwarded, which are set per client and not in the key; and for more than 64 names.
 bool parse_vary(const field_list& response_fields, std::string& out);
 
 /// A key with its hash, as tables use it. The view's owner must outlive it.

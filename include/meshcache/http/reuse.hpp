@@ -1,6 +1,7 @@
 #pragma once
 // May a stored response answer this request now (RFC 9111, section 4)? Pure: the request's directives, the
-// stored response's times, and now.
+// stored response's times, and now. A `now` before the response's arrival counts as its arrival: wall clocks
+// may be set back.
 #include <meshcache/http/cache_control.hpp>
 #include <meshcache/http/freshness.hpp>
 
@@ -25,7 +26,7 @@ bool usable_on_error(const lifetime& life, wall_time now) noexcept;
 /// may have it.
 bool usable_when_disconnected(const lifetime& life, seconds window, wall_time now) noexcept;
 
-/// current_age (RFC 9111, section 4.2.3), never negative.
+/// current_age (RFC 9111, section 4.2.3), never below the initial age.
 seconds current_age(const lifetime& life, wall_time now) noexcept;
 
 /// Seconds of freshness left; negative when stale. What `ttl` of Cache-Status shows.

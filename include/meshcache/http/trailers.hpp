@@ -5,6 +5,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace meshcache::http {
 
@@ -13,8 +14,8 @@ namespace meshcache::http {
 bool accepts_trailers(const request_head& head) noexcept;
 
 /// Whether a trailer field of that name may pass: not what frames, routes, authenticates, modifies a request,
-/// controls caches, or says how content is to be handled (RFC 9110, section 6.5.1), nor what its look-alikes
-/// with underscores could be taken for.
+/// controls caches, says how content is to be handled (RFC 9110, section 6.5.1), or claims what a head may
+/// not claim either; nor what its look-alikes with underscores could be taken for.
 bool may_trail(std::string_view name);
 
 /// Decides for one message which lines of its trailer section pass. It keeps what it needs of the head.
@@ -34,10 +35,10 @@ class trailer_filter {
 
   private:
     bool open_ = false, announced_only_ = false;
-    std::string dropped_, announced_; ///< lists of names
+    std::vector<std::string> dropped_, announced_; ///< names, in lower case and sorted; 64 of each
 };
 
-/// Appends a Trailer field with those names of Trailer that may pass, if there are any.
+/// Appends a Trailer field with those of the first 64 names of Trailer that may pass, if there are any.
 void append_trailer_field(const field_list& fields, std::string& out);
 
 } // namespace meshcache::http

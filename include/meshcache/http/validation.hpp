@@ -157,7 +157,9 @@ update_refusal freshen(const response_head& stored, const response_head& answer,
 enum class head_effect : std::uint8_t {
     same,       ///< nothing: the stored response stays as it is
     update,     ///< it is the same version: update_from_head
-    invalidate, ///< it is another version: the stored response counts as stale
+    invalidate, ///< it is another version. The RFC would have the stored response counted as stale; but
+                ///< stored anew under this answer's version it would escape the purges since its own, so it
+                ///< goes
 };
 
 /// `stored` could have been chosen for the request that `answer` answers. Only a 200 has an effect. Every

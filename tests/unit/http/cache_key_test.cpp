@@ -295,3 +295,11 @@ TEST_CASE("the hash of a key depends on all its bytes and the seed") {
     CHECK(hash_key("a", 1) != hash_key("b", 1));
     CHECK(hash_key("", 1) != hash_key(std::string_view("\0", 1), 1));
 }
+
+TEST_CASE("a response that varies by very many fields matches nothing") {
+    std::string lines = "Vary: ";
+    for (int i = 0; i < 64; ++i) lines += "x-" + std::to_string(i) + ", ";
+    std::string names;
+    CHECK(parse_vary(test::response(test::ok(lines + "x-0\r\n")).head.fields, names));
+    CHECK_FALSE(parse_vary(test::response(test::ok(lines + "x-64\r\n")).head.fields, names));
+}

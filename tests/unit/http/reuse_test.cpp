@@ -117,7 +117,7 @@ TEST_CASE("age and freshness left are whole seconds") {
     CHECK(current_age(life, at(1000)) == seconds{5});
     CHECK(current_age(life, at(1000) + milliseconds{999}) == seconds{5});
     CHECK(current_age(life, at(1001)) == seconds{6});
-    CHECK(current_age(life, at(0)) == seconds{0});
+    CHECK(current_age(life, at(0)) == seconds{5});
     CHECK(freshness_left(life, at(1040)) == seconds{60});
     CHECK(freshness_left(life, at(1160)) == seconds{-60});
 }
@@ -135,4 +135,21 @@ TEST_CASE("while the upstream cannot be reached, what was fresh once may be used
     CHECK_FALSE(usable_when_disconnected(never, seconds{600}, at(1001)));
     never.fresh_until = at(996); // fresh before it came here
     CHECK(usable_when_disconnected(never, seconds{600}, at(1001)));
+}
+
+TEST_CASE("a clock that is set back makes nothing fresh, usable or younger than it was on arrival") {
+    lifetime life = stored();
+    CHECK(current_age(life, at(1)) == seconds{5});
+    CHECK(freshness_left(life, at(1)) == seconds{100});
+    for (const std::int64_t until : {1000, 995, 990}) {
+        // no-cache, max-age=0, and what was stale on arrival
+        INFO(until);
+        life.fresh_until = life.stale_until = life.error_until = at(until);
+        for (const std::int64_t now : {0, 989, 994, 999, 1000, 1001}) {
+            INFO(now);
+            CHECK(name(decide_reuse(life, {}, at(now))) == name(reuse::stale));
+            CHECK_FALSE(usable_on_error(life, at(now)));
+            CHECK(freshness_left(life, at(now)) <= seconds{0});
+        }
+    }
 }

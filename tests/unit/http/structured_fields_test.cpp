@@ -161,3 +161,10 @@ TEST_CASE("any line either parses or does not, without reading beyond it") {
             REQUIRE_FALSE(members.empty());
     }
 }
+
+TEST_CASE("a dictionary has a bounded number of keys") {
+    std::string line;
+    for (int i = 0; i < 256; ++i) line += "k" + std::to_string(i) + ", ";
+    CHECK(read(line + "k0") != "malformed"); // one that comes again
+    CHECK(read(line + "another") == "malformed");
+}

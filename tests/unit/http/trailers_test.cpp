@@ -69,6 +69,15 @@ TEST_CASE("which fields may stand in a trailer section") {
                              "content_type",
                              "Set_Cookie",
                              "X_Forwarded_For",
+                             "X-Remote-Addr",
+                             "X-Script-Name",
+                             "X_Script_Name",
+                             "Request-URI",
+                             "Base-Url",
+                             "X-Backend-Host",
+                             "X-Envoy-External-Address",
+                             "X-Azure-ClientIP",
+                             "X-Accel-Redirect",
                              "Content_Digest",
                              "Strict-Transport-Security"}) {
         INFO(name);
@@ -113,6 +122,23 @@ TEST_CASE("the lines of a trailer section that pass") {
     out.clear();
     trailer_filter::of_response(fields("\r\n")).append("", out);
     CHECK(out.empty());
+}
+
+TEST_CASE("only so many names of Trailer and Connection count, since each line is held against all of them") {
+    std::string names;
+    for (int i = 0; i < 64; ++i) names += "x-" + std::to_string(i) + ", ";
+    std::string out;
+    trailer_filter::of_request(fields("Trailer: " + names + "X-Late\r\n\r\n"))
+        .append("X-0: 1\r\nX-63: 2\r\nX-Late: 3\r\n", out);
+    CHECK(out == "X-0: 1\r\nX-63: 2\r\n");
+    out.clear();
+    append_trailer_field(fields("Trailer: " + names + "X-Late\r\n\r\n"), out);
+    CHECK(out.find("x-63\r\n") != std::string::npos);
+    CHECK(out.find("X-Late") == std::string::npos);
+    out.clear();
+    trailer_filter::of_response(fields("Connection: " + names + "X-Late\r\n\r\n"))
+        .append("X-63: 1\r\nX-Late: 2\r\n", out);
+    CHECK(out == "X-Late: 2\r\n");
 }
 
 TEST_CASE("what is said of the trailers to come") {

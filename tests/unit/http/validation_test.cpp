@@ -658,6 +658,10 @@ TEST_CASE("a 304 replaces the fields that it has") {
          tag + "Vary: b\r\nVary: A\r\n" + d + our_via},
         {tag + "Vary: a\r\n", tag + d, "Vary: a\r\n" + tag + d + our_via},
         {tag + "Vary: a\r\n", tag + "Vary: b\r\n" + d, "vary"},
+        // A 304 does not repeat the fields that make a response vary without its saying so.
+        {"Content-Encoding: gzip\r\n" + tag + "Vary: Origin\r\n", tag + "Vary: Origin\r\n" + d,
+         "Content-Encoding: gzip\r\n" + tag + "Vary: Origin\r\n" + d + our_via},
+        {tag, tag + "Access-Control-Allow-Origin: https://a\r\n" + d, "vary"},
         {tag + "Vary: a\r\n", tag + "Vary: a, b\r\n" + d, "vary"},
         {tag + "Vary: a, b\r\n", tag + "Vary: a\r\n" + d, "vary"},
         {tag, tag + "Vary: a\r\n" + d, "vary"},
