@@ -276,6 +276,9 @@ std::vector<setting> build() {
         {"heuristic-errors", g::cache, "",
          "let that be for errors, too: 404, 405, 410, 414, 501, and others that the response calls public"},
         &c::heuristic_errors));
+    t.push_back(duration({"error-max", g::cache, "TIME",
+                          "longest freshness of a stored error (4xx, 5xx), whatever it says; 0s stores none"},
+                         &c::error_max, ms(0), hours(8760)));
     t.push_back(
         duration({"stale-while-revalidate", g::cache, "TIME",
                   "serve stale while fetching anew, where the response does not say how long (RFC 5861)"},
@@ -290,6 +293,14 @@ std::vector<setting> build() {
                  &c::stale_if_disconnected, ms(0), hours(8760)));
     t.push_back(toggle({"store-set-cookie", g::cache, "", "store responses that have Set-Cookie"},
                        &c::store_set_cookie));
+    t.push_back(toggle({"store-post", g::cache, "",
+                        "store an answer to POST that is explicitly fresh and whose Content-Location is its "
+                        "target; it then answers GET (RFC 9110, section 9.3.3)"},
+                       &c::store_post));
+    t.push_back(toggle({"strict-age", g::cache, "",
+                        "take a response for stale whose Age is no single number; otherwise the first number "
+                        "counts, and what is none is ignored (RFC 9111, section 5.1)"},
+                       &c::strict_age));
     t.push_back(
         toggle({"trust-not-modified", g::cache, "",
                 "believe a 304 to our own condition even if its ETag is another one; and its Content-Type"},

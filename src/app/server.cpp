@@ -81,6 +81,9 @@ net::settings proxy_settings(const configuration& cfg) {
     x.cache.heuristic_percent = cfg.heuristic_percent;
     x.cache.heuristic_max = std::chrono::duration_cast<seconds>(cfg.heuristic_max);
     x.cache.heuristic_errors = cfg.heuristic_errors;
+    x.cache.error_max = std::chrono::duration_cast<seconds>(cfg.error_max);
+    x.cache.store_post = cfg.store_post;
+    x.cache.strict_age = cfg.strict_age;
     x.cache.default_stale_while_revalidate = std::chrono::duration_cast<seconds>(cfg.stale_while_revalidate);
     x.cache.stale_if_disconnected = std::chrono::duration_cast<seconds>(cfg.stale_if_disconnected);
     x.cache.default_stale_if_error = std::chrono::duration_cast<seconds>(cfg.stale_if_error);

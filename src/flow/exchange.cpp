@@ -35,7 +35,9 @@ void exchange::reset() noexcept {
     error_ = {};
     status_ = 0;
     is_head_ = unsafe_ = false;
-    at_variant_ = behind_ = as_client_asks_ = updates_ = fetch_behind_ = outdates_stored_ = false;
+    at_variant_ = joined_late_ = behind_ = as_client_asks_ = updates_ = fetch_behind_ = outdates_stored_ =
+        stores_post_ = false;
+    remote_insert_.reset();
     validates_ = in_sync_ = true;
     epoch_ = {};
     head_ = nullptr;
@@ -75,10 +77,20 @@ action exchange::begin(const http::request_head& head, const http::request_uri& 
     unsafe_ = !http::is_safe(head.verb);
 
     const bool cacheable_method = head.verb == http::method::get || is_head_;
+    key_.clear();
     if (cacheable_method || unsafe_) key_of_path(uri.path_query, key_);
     primary_size_ = key_.size();
+    if (http::ends_here(head)) {
+        outcome_.detail = "max-forwards";
+        status_ = 200;
+        return action::refuse;
+    }
     if (!cacheable_method) {
         outcome_.fwd = forward::method;
+        if (settings_.cache.store_post && head.verb == http::method::post) {
+            directives_ = http::read_request_directives(head.fields);
+            hash_ = cache_.hash(key_);
+        }
         return action::relay;
     }
     if (const auto refusal = http::request_may_use_cache(head, framing);
@@ -164,7 +176,7 @@ action exchange::found(store::response_ptr response, wall_time now, bool from_re
             outcome_.fwd = forward::none;
             outcome_.from_redis = from_redis;
             outcome_.ttl = http::freshness_left(life, now).count();
-            fetch_behind_ = true;
+            fetch_behind_ = !directives_.no_store; // whose answer would be stored (RFC 9111, section 5.2.1.5)
             response_ = std::move(response);
             return action::answer;
         }
@@ -195,7 +207,7 @@ action exchange::miss(wall_time now) {
         as_client_asks_ = true;
         return fetch_alone();
     }
-    if (!basis_ && head_->fields.has(http::field_id::range)) return fetch_part();
+    if (!basis_ && head_->fields.has(http::field_id::range)) return fetch_part(now);
 
     auto joined = collapse_.join(key());
     if (!joined.fetcher && is_outdated(*joined.f)) {
@@ -203,8 +215,9 @@ action exchange::miss(wall_time now) {
         joined = collapse_.join(key());
     }
     if (!joined.fetcher) {
-        reader_ = store::fill_reader(std::move(joined.f), *waker_);
-        return on_fill(now, false);
+        // A request that insists on a newer answer gets none that was asked for before it came.
+        const bool insists = directives_.no_cache || directives_.max_age == seconds{0};
+        return insists && joined.f->asked() ? fetch_alone() : join(std::move(joined.f), now);
     }
     fill_ = std::move(joined.f);
     // The fill before ours may have ended between our look-up and our joining.
@@ -218,6 +231,12 @@ action exchange::miss(wall_time now) {
     // for it nor take it for a sign that answers for this key cannot be shared.
     if (directives_.no_store) release_fill();
     return settings_.remote ? action::ask_remote : action::fetch;
+}
+
+action exchange::join(std::shared_ptr<store::fill> f, wall_time now) {
+    joined_late_ = f->asked().has_value();
+    reader_ = store::fill_reader(std::move(f), *waker_);
+    return on_fill(now, false);
 }
 
 /// Whether a purge has come since the fill's request was sent: its answer is not for those who ask after the
@@ -239,6 +258,11 @@ bool exchange::is_fresh(const store::stored_response& response, wall_time now) c
     return http::decide_reuse(response.meta().life, directives_, now) == http::reuse::fresh;
 }
 
+bool exchange::may_answer(const http::lifetime& life, wall_time now) const noexcept {
+    const auto use = http::decide_reuse(life, directives_, now);
+    return use == http::reuse::fresh || use == http::reuse::stale_revalidate;
+}
+
 action exchange::fetch_alone() {
     reader_ = {};
     outcome_.collapsed = false;
@@ -248,11 +272,10 @@ action exchange::fetch_alone() {
 /// A part of what is not stored. If it is being fetched, the part is taken from there. If not, the request
 /// goes to the upstream as it is: fetching the whole for a few bytes of it would let a small request cause a
 /// large transfer, and others would have to wait for that.
-action exchange::fetch_part() {
+action exchange::fetch_part(wall_time now) {
     as_client_asks_ = true;
     if (auto f = collapse_.find(key()); f && !is_outdated(*f)) {
-        reader_ = store::fill_reader(std::move(f), *waker_);
-        return action::wait;
+        return join(std::move(f), now);
     }
     return settings_.remote ? action::ask_remote : action::fetch;
 }
@@ -268,6 +291,7 @@ action exchange::on_remote(store::response_ptr response, const store::version& b
     // of its primary key, where it has taken the note away.
     if (at_variant_ && !(usable_variant(*response, epoch_) && note_stands())) return action::fetch;
     const auto outcome = cache_.insert(response, begun);
+    remote_insert_ = outcome;
     if (outcome.what == store::insert_result::invalidated) return action::fetch;
     const bool is_note = store::is_vary_note(*response);
     if (is_note || outcome.what == store::insert_result::older) {
@@ -278,11 +302,13 @@ action exchange::on_remote(store::response_ptr response, const store::version& b
         if (local) response = std::move(local);
     }
     const auto next = found(response, now, true);
-    if (next == action::answer || next == action::refuse) {
-        if (auto f = take_fill()) {
-            collapse_.leave(*f);
-            f->complete(std::move(response));
-        }
+    if (next != action::answer && next != action::refuse) return next;
+    // What is stale, and only this request's max-stale makes an answer, is none for those who wait.
+    if (http::decide_reuse(response->meta().life, {}, now) == http::reuse::stale) {
+        release_fill();
+    } else if (auto f = take_fill()) {
+        collapse_.leave(*f);
+        f->complete(std::move(response));
     }
     return next;
 }
@@ -339,8 +365,24 @@ action exchange::from_fill(const store::fill_view& view, wall_time now) {
         outcome_.fwd = forward::vary_miss;
         return fetch_alone();
     }
-    outcome_.collapsed = true;
+    if (!view.head && !reader_.of()->asked()) {
+        // It was stored already, here or in Redis, and nothing was forwarded: for this request, too, it is
+        // found.
+        auto response = view.response;
+        reader_ = {};
+        const bool from_redis = settings_.remote && may_answer(response->meta().life, now);
+        return found(std::move(response), now, from_redis);
+    }
     const auto& life = view.head ? view.head->meta.life : view.response->meta().life;
+    if (joined_late_ && !may_answer(life, now)) {
+        // Collapsing is reuse, and bound by the same rules (RFC 9111, section 4). What is stale for everybody
+        // is nobody's to join any more.
+        if (http::decide_reuse(life, {}, now) != http::reuse::stale) return fetch_alone();
+        collapse_.leave(*reader_.of());
+        reader_ = {};
+        return miss(now);
+    }
+    outcome_.collapsed = true;
     outcome_.ttl = http::freshness_left(life, now).count();
     if (settings_.reject_hits) {
         // Whoever waited was not the first.

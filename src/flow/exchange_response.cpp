@@ -22,14 +22,14 @@ bool says_nothing_of_others(store_refusal refusal, int status) noexcept {
 }
 
 /// Whether an answer that may not be stored shows that what is stored is out of date. Errors that a request
-/// can provoke show nothing.
-bool replaces_stored(store_refusal refusal, int status) noexcept {
+/// can provoke show nothing. A good response that may still be used (`good`) is worth more than a redirect to
+/// a login, an error, or what one visitor alone may see.
+bool replaces_stored(store_refusal refusal, int status, bool good) noexcept {
     if (says_nothing_of_others(refusal, status)) return false;
+    if (good)
+        return status / 100 == 2 && refusal != store_refusal::is_private &&
+               refusal != store_refusal::set_cookie;
     return (status >= 200 && status < 400) || status == 404 || status == 410;
-}
-
-bool asks_condition(const http::field_list& fields) noexcept {
-    return http::is_conditional(fields) || fields.has(http::field_id::if_range);
 }
 
 /// Whether the upstream could not be reached, or went away before it had answered. What it answered wrongly
@@ -60,9 +60,10 @@ const http::upstream_conditions& exchange::conditions(wall_time now) {
     return asked_;
 }
 
-bool exchange::asked_for_304() const noexcept {
-    if (!asked_.drop_conditionals) return asks_condition(head_->fields);
-    return !asked_.if_none_match.empty() || !asked_.if_modified_since.empty();
+bool exchange::asked_for(int status) const noexcept {
+    if (!asked_.drop_conditionals) return http::was_asked_for(status, head_->fields);
+    if (status == 304) return !asked_.if_none_match.empty() || !asked_.if_modified_since.empty();
+    return status != 206;
 }
 
 void exchange::keep_to_ourselves(steady_time steady) noexcept {
@@ -90,11 +91,14 @@ action exchange::on_response(const http::response_head& response, const http::bo
                              const store::version& version, wall_time request_time, wall_time now,
                              steady_time steady) {
     outcome_.fwd_status = response.status;
-    if (response.status == 304) {
-        // Nobody can say what an answer to a condition means that nobody had set.
-        if (!asked_for_304()) return on_failure(errc::upstream_malformed, now);
-        if (asked_.drop_conditionals) return on_not_modified(response, version, request_time, now, steady);
+    // Nobody can say what an answer to a condition means that nobody had set.
+    if (!asked_for(response.status)) {
+        release_fill();
+        return on_failure(errc::upstream_malformed, now);
     }
+    if (response.status == 304 && asked_.drop_conditionals)
+        return on_not_modified(response, version, request_time, now, steady);
+    if (stores_post_) return on_post_answer(response, framing, version, request_time, now);
     if (outcome_.fwd == forward::method || outcome_.fwd == forward::bypass) return action::relay_response;
     if (is_head_) {
         if (stale_for(response.status, now)) return action::answer;
@@ -105,18 +109,12 @@ action exchange::on_response(const http::response_head& response, const http::bo
     const auto cc = http::read_response_directives(response.fields);
     const auto life = http::compute_lifetime(response, cc, request_time, now, settings_.cache);
     auto refusal = http::may_store(*head_, directives_, response, cc, life, now, settings_.cache);
-    if (refusal == store_refusal::none && framing.kind == http::body_kind::length &&
-        framing.length > settings_.max_object) {
-        refusal = store_refusal::too_large;
-    }
     std::string names;
-    if (refusal == store_refusal::none && !http::parse_vary(response.fields, names)) {
-        refusal = store_refusal::vary_star;
-    }
+    if (refusal == store_refusal::none) refusal = beyond_bounds(response, framing, names);
     // Not even an error that may be stored takes the place of a good response that may still be used.
-    const bool spares_good = response.status >= 400 && refusal == store_refusal::none && basis_ &&
-                             basis_->meta().status < 400 && http::usable_on_error(basis_->meta().life, now);
-    if (spares_good) refusal = store_refusal::status;
+    const bool good =
+        basis_ && basis_->meta().status < 400 && http::usable_on_error(basis_->meta().life, now);
+    if (good && response.status >= 400 && refusal == store_refusal::none) refusal = store_refusal::status;
     if (refusal != store_refusal::none) {
         outcome_.detail = http::describe(refusal);
         if (stale_for(response.status, now)) {
@@ -124,7 +122,7 @@ action exchange::on_response(const http::response_head& response, const http::bo
             let_go(errc::upstream_error);
             return action::answer;
         }
-        outdates_stored_ = basis_ && !spares_good && replaces_stored(refusal, response.status);
+        outdates_stored_ = basis_ && replaces_stored(refusal, response.status, good);
         fetch_behind_ = response.status == 206 && wants_whole_of(response, request_time, now);
         if (says_nothing_of_others(refusal, response.status)) {
             release_fill();
@@ -139,6 +137,20 @@ action exchange::on_response(const http::response_head& response, const http::bo
     } else {
         keep_to_ourselves(steady);
     }
+    return share(response, framing, version, life, std::move(names), now);
+}
+
+/// Whether the content is too large, or the selecting fields, which go to `names`, are none.
+store_refusal exchange::beyond_bounds(const http::response_head& response, const http::body_framing& framing,
+                                      std::string& names) const {
+    if (framing.kind == http::body_kind::length && framing.length > settings_.max_object)
+        return store_refusal::too_large;
+    return http::parse_vary(response.fields, names) ? store_refusal::none : store_refusal::vary_star;
+}
+
+action exchange::share(const http::response_head& response, const http::body_framing& framing,
+                       const store::version& version, const http::lifetime& life, std::string names,
+                       wall_time now) {
     std::string text;
     char date[http::date_size];
     http::write_date(now, date);
@@ -149,9 +161,28 @@ action exchange::on_response(const http::response_head& response, const http::bo
     start_head({.version = version, .life = life, .status = static_cast<std::uint16_t>(response.status)},
                std::move(names), std::move(text), length);
     fill_->start_stream(stream_head_);
-    outcome_.stored = true;
+    // How long an answer is that does not say it, and so whether it is stored, is known when it has ended.
+    outcome_.stored = length.has_value();
     outcome_.ttl = http::freshness_left(life, now).count();
     return action::share;
+}
+
+bool exchange::outlives_own_floor(const store::version& asked, bool whole_request) noexcept {
+    stores_post_ = settings_.cache.store_post && head_->verb == http::method::post && whole_request &&
+                   cache_.admits(key(), asked);
+    return stores_post_;
+}
+
+/// RFC 9110, section 9.3.3. The answer is passed on alike, whether it is stored or not.
+action exchange::on_post_answer(const http::response_head& response, const http::body_framing& framing,
+                                const store::version& version, wall_time request_time, wall_time now) {
+    const auto cc = http::read_response_directives(response.fields);
+    const auto life = http::compute_lifetime(response, cc, request_time, now, settings_.cache);
+    auto refusal = http::may_store_post(*head_, *uri_, directives_, response, cc, life, now, settings_.cache);
+    std::string names;
+    if (refusal == store_refusal::none) refusal = beyond_bounds(response, framing, names);
+    if (refusal != store_refusal::none) return action::relay_response;
+    return share(response, framing, version, life, std::move(names), now);
 }
 
 /// The stored response that a 304 or the answer to HEAD updated, as it would be stored: its lifetime, and
@@ -212,13 +243,21 @@ action exchange::on_not_modified(const http::response_head& response, const stor
     if (fresh.refusal != store_refusal::none) {
         // It is valid, and answers this client; but it is not to be kept any longer.
         outcome_.detail = http::describe(fresh.refusal);
-        outdates_stored_ = replaces_stored(fresh.refusal, basis_->meta().status);
-        keep_to_ourselves(steady);
+        outdates_stored_ = replaces_stored(fresh.refusal, basis_->meta().status, false);
+        if (says_nothing_of_others(fresh.refusal, basis_->meta().status)) {
+            release_fill();
+        } else {
+            keep_to_ourselves(steady);
+        }
         const auto content = basis_->content();
         response_ = store::stored_response::make(fresh.meta(version), key_, hash_, text, {&content, 1});
         return action::answer;
     }
-    if (!may_be_shared(fresh.life, now)) keep_to_ourselves(steady);
+    if (may_be_shared(fresh.life, now)) {
+        collapse_.forget_unshareable(hash_);
+    } else {
+        keep_to_ourselves(steady);
+    }
     start_head(fresh.meta(version), fresh.names, fresh.text_without_length(), basis_->content().size());
     outcome_.stored = true;
     updates_ = true;
@@ -251,7 +290,7 @@ void exchange::on_head_answer(const http::response_head& response, const store::
         start_head(fresh.meta(version), fresh.names, fresh.text_without_length(), basis_->content().size());
         updates_ = true;
     } else {
-        outdates_stored_ = replaces_stored(fresh.refusal, basis_->meta().status);
+        outdates_stored_ = replaces_stored(fresh.refusal, basis_->meta().status, false);
     }
 }
 

@@ -9,6 +9,13 @@ namespace {
 
 bool insert(store::cache& cache, const store::response_ptr& response, metrics_slab& counters) {
     const auto outcome = cache.insert(response, response->meta().version);
+    count_insert(outcome, counters);
+    return outcome.took();
+}
+
+} // namespace
+
+void count_insert(const store::insert_outcome& outcome, metrics_slab& counters) noexcept {
     switch (outcome.what) {
     case store::insert_result::stored:
         counters.add(counter::stored);
@@ -29,10 +36,7 @@ bool insert(store::cache& cache, const store::response_ptr& response, metrics_sl
     }
     counters.add(counter::removed_evicted, outcome.evicted);
     if (outcome.displaced) counters.add(counter::removed_variants);
-    return outcome.took();
 }
-
-} // namespace
 
 filled finish_fill(store::fill& f, const store::streamed_head& head,
                    std::span<const std::string_view> content, store::cache& cache, store::collapse& collapse,

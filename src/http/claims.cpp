@@ -8,6 +8,8 @@
 #include <array>
 #include <cstddef>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace meshcache::http {
 namespace {
@@ -126,6 +128,8 @@ claim claim_of(std::string_view name) noexcept {
 }
 
 void append_trusted_claims(const field_list& fields, std::string& out) {
+    // Neither the case of the names nor their order means anything, so that neither is in the key.
+    std::vector<std::pair<std::string, std::string>> claims;
     std::string value;
     for (const field& f : fields) {
         value.clear();
@@ -148,8 +152,15 @@ void append_trusted_claims(const field_list& fields, std::string& out) {
         default:
             continue;
         }
-        append_key_part(f.name, out);
-        append_key_part(value, out);
+        std::string name(f.name);
+        std::transform(name.begin(), name.end(), name.begin(), to_lower);
+        claims.emplace_back(std::move(name), value);
+    }
+    std::stable_sort(claims.begin(), claims.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (const auto& [name, said] : claims) {
+        append_key_part(name, out);
+        append_key_part(said, out);
     }
 }
 

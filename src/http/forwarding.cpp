@@ -233,6 +233,13 @@ bool connection_options::drops(const field& f) const noexcept {
                        [&f](std::string_view name) { return iequals(name, f.name); });
 }
 
+bool ends_here(const request_head& head) noexcept {
+    return head.verb == method::options && head.fields.has(field_id::max_forwards) &&
+           std::any_of(head.fields.begin(), head.fields.end(), [](const field& f) {
+               return f.id == field_id::max_forwards && parse_digits(f.value) == std::uint64_t{0};
+           });
+}
+
 void write_upstream_head(const request_head& head, const request_uri& uri, const body_framing& framing,
                          const client_facts& client, bool upgrade, const upstream_conditions& conditions,
                          std::string& out) {

@@ -80,6 +80,8 @@ std::string_view describe(framing_error e) noexcept {
         return "repeated Content-Length";
     case framing_error::content_in_interim:
         return "interim response with content";
+    case framing_error::content_in_204:
+        return "204 with content";
     case framing_error::host_missing:
         return "Host is missing";
     case framing_error::host_repeated:
@@ -109,8 +111,9 @@ framing_error response_framing(const response_head& head, method request_method,
                              policy == unknown_coding::until_close && !mentions_chunked(head.fields);
     if (e != framing_error::none && !as_it_comes) return e;
     const int status = head.status;
-    if (status / 100 == 1 && (framing.kind == body_kind::chunked || framing.length != 0))
-        return framing_error::content_in_interim;
+    const bool announces = framing.kind == body_kind::chunked || as_it_comes || framing.length != 0;
+    if (announces && status / 100 == 1) return framing_error::content_in_interim;
+    if (announces && status == 204) return framing_error::content_in_204;
     if (request_method == method::head || status / 100 == 1 || status == 204 || status == 304)
         framing = {};
     else if (framing.kind == body_kind::none)

@@ -2,6 +2,7 @@
 #include <meshcache/http/grammar.hpp>
 
 #include <algorithm>
+#include <cstdint>
 
 namespace meshcache::http {
 namespace {
@@ -29,10 +30,17 @@ bool is_heuristically_cacheable(int status, const cache_policy& policy) noexcept
     }
 }
 
-/// The first member of Age; anything that is not delta-seconds does not count (RFC 9111, section 5.1).
-seconds age_value(const field_list& fields) noexcept {
+/// The first member of Age; anything that is not delta-seconds does not count (RFC 9111, section 5.1), or, if
+/// `strict`, is as old as can be said.
+seconds age_value(const field_list& fields, bool strict) noexcept {
+    if (!fields.has(field_id::age)) return seconds{0};
+    const std::string_view text = fields.value(field_id::age);
+    if (strict) {
+        constexpr seconds oldest{std::int64_t{1} << 31};
+        return fields.count(field_id::age) == 1 ? parse_delta_seconds(text).value_or(oldest) : oldest;
+    }
     std::string_view first;
-    list_cursor members(fields.value(field_id::age));
+    list_cursor members(text);
     if (!members.next(first)) return seconds{0};
     return parse_delta_seconds(first).value_or(seconds{0});
 }
@@ -76,7 +84,7 @@ lifetime compute_lifetime(const response_head& head, const response_directives& 
         parse_date(head.fields.value(field_id::date), response_time).value_or(response_time);
     const milliseconds apparent_age = std::max(milliseconds{0}, response_time - date);
     const milliseconds response_delay = std::max(milliseconds{0}, response_time - request_time);
-    const milliseconds corrected_age = age_value(head.fields) + response_delay;
+    const milliseconds corrected_age = age_value(head.fields, policy.strict_age) + response_delay;
     life.initial_age = std::chrono::floor<seconds>(std::max(apparent_age, corrected_age));
 
     // RFC 9111, section 4.2.1: the first that applies to a shared cache.
@@ -88,6 +96,10 @@ lifetime compute_lifetime(const response_head& head, const response_directives& 
     else if (!cc.targeted)
         fresh_for = expires_lifetime(head.fields, date, response_time);
     life.explicit_lifetime = fresh_for.has_value();
+    const bool is_error = head.status >= 400;
+    if (!fresh_for && is_error && policy.negative_lifetime > seconds{0} &&
+        !head.fields.has(field_id::set_cookie))
+        fresh_for = policy.negative_lifetime;
     if (!fresh_for) fresh_for = heuristic_lifetime(head, cc, date, response_time, policy);
     const bool has_lifetime = fresh_for.has_value();
 
@@ -95,6 +107,7 @@ lifetime compute_lifetime(const response_head& head, const response_directives& 
     const bool no_cache = cc.no_cache || !cc.no_cache_fields.empty();
     if (no_cache) fresh_for = milliseconds{0};
     life.fresh_until = response_time + fresh_for.value_or(milliseconds{0}) - life.initial_age;
+    if (is_error) life.fresh_until = std::min<wall_time>(life.fresh_until, response_time + policy.error_max);
 
     // s-maxage says proxy-revalidate as well (RFC 9111, section 5.2.2.10); a window in the same response is
     // the origin's own exception to that. The operator's defaults are no such exception.

@@ -4,6 +4,7 @@
 #include <meshcache/http/grammar.hpp>
 #include <meshcache/http/storability.hpp>
 #include <meshcache/http/upgrade.hpp>
+#include <meshcache/http/uri_reference.hpp>
 #include <meshcache/http/validation.hpp>
 
 namespace meshcache::http {
@@ -15,9 +16,9 @@ bool has_content(const field_list& fields) noexcept {
 }
 
 /// Whether the response itself lifts the ban on storing answers to requests with Authorization
-/// (RFC 9111, section 3.5).
+/// (RFC 9111, section 3.5). What permits has to be well-formed.
 bool permits_authorization(const response_directives& cc) noexcept {
-    return cc.is_public || cc.s_maxage.has_value() || cc.must_revalidate;
+    return cc.is_public || cc.s_maxage_sound || cc.must_revalidate_sound;
 }
 
 /// Answers to conditions, expectations, credentials, sizes or the moment of one request (RFC 9110, section
@@ -83,6 +84,31 @@ store_refusal check_lifetime(const response_head& response, const response_direc
     return validates ? store_refusal::none : store_refusal::already_stale;
 }
 
+/// What holds whatever the method.
+store_refusal check_answer(const request_head& request, const request_directives& request_cc,
+                           const response_head& response, const response_directives& cc, const lifetime& life,
+                           wall_time now, const cache_policy& policy) noexcept {
+    if (offers_upgrade(request)) return store_refusal::upgrade;
+    if (request_cc.no_store) return store_refusal::request_no_store;
+    // A 200 is the whole, whatever part was asked for; anything else may be about that part, and so may what
+    // some origins send with 200 and Content-Range.
+    if (request.fields.has(field_id::range) &&
+        (response.status != 200 || response.fields.has(field_id::content_range)))
+        return store_refusal::request_range;
+    store_refusal r = check_status(response, cc);
+    if (r != store_refusal::none) return r;
+    r = check_directives(response, cc, request.fields.has(field_id::authorization));
+    if (r != store_refusal::none) return r;
+    if (response.fields.has(field_id::set_cookie) && !policy.store_set_cookie)
+        return store_refusal::set_cookie;
+    r = check_lifetime(response, cc, life, now);
+    if (r != store_refusal::none) return r;
+    // The application has not said how long, and may not think of caches where it tells visitors apart.
+    const bool said = life.explicit_lifetime || cc.no_cache || !cc.no_cache_fields.empty();
+    return !said && request.fields.has(field_id::cookie) ? store_refusal::request_cookie
+                                                         : store_refusal::none;
+}
+
 } // namespace
 
 std::string_view describe(store_refusal r) noexcept {
@@ -137,26 +163,24 @@ store_refusal may_store(const request_head& request, const request_directives& r
                         wall_time now, const cache_policy& policy) noexcept {
     if (request.verb != method::get) return store_refusal::method;
     if (has_content(request.fields)) return store_refusal::request_body;
-    if (offers_upgrade(request)) return store_refusal::upgrade;
-    if (request_cc.no_store) return store_refusal::request_no_store;
-    // A 200 is the whole, whatever part was asked for; anything else may be about that part, and so may what
-    // some origins send with 200 and Content-Range.
-    if (request.fields.has(field_id::range) &&
-        (response.status != 200 || response.fields.has(field_id::content_range)))
-        return store_refusal::request_range;
+    return check_answer(request, request_cc, response, cc, life, now, policy);
+}
 
-    store_refusal r = check_status(response, cc);
-    if (r != store_refusal::none) return r;
-    r = check_directives(response, cc, request.fields.has(field_id::authorization));
-    if (r != store_refusal::none) return r;
-    if (response.fields.has(field_id::set_cookie) && !policy.store_set_cookie)
-        return store_refusal::set_cookie;
-    r = check_lifetime(response, cc, life, now);
-    if (r != store_refusal::none) return r;
-    // The application has not said how long, and may not think of caches where it tells visitors apart.
-    const bool said = life.explicit_lifetime || cc.no_cache || !cc.no_cache_fields.empty();
-    return !said && request.fields.has(field_id::cookie) ? store_refusal::request_cookie
-                                                         : store_refusal::none;
+store_refusal may_store_post(const request_head& request, const request_uri& target,
+                             const request_directives& request_cc, const response_head& response,
+                             const response_directives& cc, const lifetime& life, wall_time now,
+                             const cache_policy& policy) {
+    if (!policy.store_post || request.verb != method::post) return store_refusal::method;
+    if (response.status != 200) return store_refusal::status;
+    const auto& fields = response.fields;
+    std::string location;
+    if (fields.count(field_id::content_location) != 1 ||
+        !resolve_same_origin(target, fields.value(field_id::content_location), location) ||
+        location != target.path_query)
+        return store_refusal::method;
+    if (!life.explicit_lifetime) return store_refusal::no_lifetime;
+    if (now >= life.fresh_until) return store_refusal::already_stale;
+    return check_answer(request, request_cc, response, cc, life, now, policy);
 }
 
 } // namespace meshcache::http

@@ -111,7 +111,7 @@ task<bool> share(errand& e, upstream_lease lease, http::body_framing framing) {
     store::fetcher_guard guard(loop.shared.collapse, f);
     const auto head = e.exchange.stream_head();
     std::vector<std::string_view> pieces;
-    if (end_fill_at_once(loop, lease, framing, reusable, *f, *head, pieces)) co_return true;
+    if (end_fill_at_once(loop, lease, framing, reusable, *f, *head, pieces).answer) co_return true;
     co_await pump_fill(loop, std::move(lease), framing, reusable, std::move(guard), head);
     co_return f->state() == store::fill_state::complete;
 }
@@ -128,11 +128,12 @@ task<flow::action> fetch(errand& e) {
 
     const auto& head = s.lease->head;
     http::body_framing framing;
-    if (http::response_framing(head, http::method::get, framing, loop.cfg.unknown_coding) !=
-            http::framing_error::none ||
-        head.status == 101) {
+    const bool unasked = !e.exchange.asked_for(head.status);
+    if (unasked) e.exchange.release_others();
+    if (unasked || head.status == 101 ||
+        http::response_framing(head, http::method::get, framing, loop.cfg.unknown_coding) !=
+            http::framing_error::none)
         co_return failed(e, errc::upstream_malformed);
-    }
     const auto next = e.exchange.on_response(head, framing, s.version, s.request_time,
                                              loop.shared.clock.wall(), loop.sweep.now());
     if (e.exchange.outdates_stored()) invalidate(loop, e.exchange.primary_key(), s.version);

@@ -18,36 +18,36 @@ error_code body_error(error_code ec) noexcept {
     return errc::upstream_truncated;
 }
 
-store::response_ptr end_fill(loop_context& loop, store::fill& f, const store::streamed_head& head,
-                             std::span<const std::string_view> content) {
+ended_fill end_fill(loop_context& loop, store::fill& f, const store::streamed_head& head,
+                    std::span<const std::string_view> content) {
     auto& shared = loop.shared;
     auto done = flow::finish_fill(f, head, content, shared.cache, shared.collapse, loop.counters);
+    const bool stored = done.response != nullptr;
     if (shared.link != nullptr) {
         if (done.response) shared.link->put(std::move(done.response));
         if (done.note) shared.link->put(std::move(done.note));
     }
-    return std::move(done.answer);
+    return {std::move(done.answer), stored};
 }
 
-store::response_ptr end_fill_at_once(loop_context& loop, upstream_lease& lease,
-                                     const http::body_framing& framing, bool reusable, store::fill& f,
-                                     const store::streamed_head& head,
-                                     std::vector<std::string_view>& pieces) {
+ended_fill end_fill_at_once(loop_context& loop, upstream_lease& lease, const http::body_framing& framing,
+                            bool reusable, store::fill& f, const store::streamed_head& head,
+                            std::vector<std::string_view>& pieces) {
     const bool may_be_whole = framing.kind != http::body_kind::until_close &&
                               (framing.kind != http::body_kind::length || framing.length <= lease->in.size());
-    if (!may_be_whole) return nullptr;
+    if (!may_be_whole) return {};
     pieces.clear();
     body_source source(lease->io, lease->in, framing, loop.cfg.upstream_idle_timeout);
     (void)source.take_buffered(pieces);
-    if (!source.done()) return nullptr;
-    if (source.has_surplus() && !loop.cfg.store_surplus) return nullptr;
-    auto response = end_fill(loop, f, head, pieces);
+    if (!source.done()) return {};
+    if (source.has_surplus() && !loop.cfg.store_surplus) return {};
+    auto ended = end_fill(loop, f, head, pieces);
     source.release_pieces();
     if (reusable) lease.give_back();
-    return response;
+    return ended;
 }
 
-store::response_ptr end_update(loop_context& loop, flow::exchange& exchange) {
+ended_fill end_update(loop_context& loop, flow::exchange& exchange) {
     const auto f = exchange.take_fill();
     const store::fetcher_guard guard(loop.shared.collapse, f);
     const auto content = exchange.basis()->content();

@@ -21,21 +21,27 @@ namespace meshcache::net {
 task<void> pump_fill(loop_context& loop, upstream_lease lease, http::body_framing framing, bool reusable,
                      store::fetcher_guard guard, std::shared_ptr<const store::streamed_head> head);
 
-/// Ends the fill at once if all of the content came with its head, which it has for most small answers: no
-/// pump, no stream, no copy but the one that is stored; and if nothing came behind it. Returns the response,
-/// and has given the connection back if it is `reusable`; or null, and nothing has happened. `pieces` is room
-/// to work in.
-store::response_ptr end_fill_at_once(loop_context& loop, upstream_lease& lease,
-                                     const http::body_framing& framing, bool reusable, store::fill& f,
-                                     const store::streamed_head& head, std::vector<std::string_view>& pieces);
+/// A fill that has ended: the answer, and whether it was stored.
+struct ended_fill {
+    store::response_ptr answer;
+    bool stored = false;
+};
 
-/// Completes `f` with `content`, and hands what was stored to the write-behind. Returns the response.
-store::response_ptr end_fill(loop_context& loop, store::fill& f, const store::streamed_head& head,
-                             std::span<const std::string_view> content);
+/// Ends the fill at once if all of the content came with its head, which it has for most small answers: no
+/// pump, no stream, no copy but the one that is stored; and if nothing came behind it. Has then given the
+/// connection back if it is `reusable`; or there is no answer, and nothing has happened. `pieces` is room to
+/// work in.
+ended_fill end_fill_at_once(loop_context& loop, upstream_lease& lease, const http::body_framing& framing,
+                            bool reusable, store::fill& f, const store::streamed_head& head,
+                            std::vector<std::string_view>& pieces);
+
+/// Completes `f` with `content`, and hands what was stored to the write-behind.
+ended_fill end_fill(loop_context& loop, store::fill& f, const store::streamed_head& head,
+                    std::span<const std::string_view> content);
 
 /// Ends the exchange's fill with the content of its stored response under the head that validation updated,
-/// and hands that to the write-behind. Returns it. Called once, where `exchange.updates()`.
-store::response_ptr end_update(loop_context& loop, flow::exchange& exchange);
+/// and hands that to the write-behind. Called once, where `exchange.updates()`.
+ended_fill end_update(loop_context& loop, flow::exchange& exchange);
 
 /// Raises a floor for that key here and, through the link, everywhere: nothing of it below `floor` is valid.
 void invalidate(loop_context& loop, std::string_view key, const store::version& floor);

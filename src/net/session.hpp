@@ -91,7 +91,6 @@ class session : public session_hook {
     task<error_code> read_response_head(upstream_connection& upstream, upload* up);
     task<flow::action> on_answer(upstream_lease lease, const store::version& asked, wall_time request_time,
                                  upload* up);
-    bool was_asked_for(int status) const;
     void note_upstream_failure(error_code ec);
     flow::action upstream_failed(error_code ec);
     static int failure_status(error_code ec) noexcept;

@@ -313,7 +313,7 @@ session::stream_part session::select_of_stream(const store::streamed_head& head)
         }
     }
     out.head = head.text;
-    if (head.content_length) {
+    if (head.content_length && head.meta.status != 204) { // RFC 9110, section 8.6
         out.head += "Content-Length: ";
         append_number(out.head, static_cast<std::int64_t>(*head.content_length));
         out.head += "\r\n";

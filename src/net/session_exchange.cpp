@@ -107,7 +107,9 @@ task<flow::action> session::ask_remote() {
         waiting = co_await news_.wait(patience);
         news_.clear();
     }
-    co_return exchange_.on_remote(std::move(result->response), begun, loop_.shared.clock.wall());
+    const auto next = exchange_.on_remote(std::move(result->response), begun, loop_.shared.clock.wall());
+    if (const auto& inserted = exchange_.remote_insert()) flow::count_insert(*inserted, loop_.counters);
+    co_return next;
 }
 
 task<flow::action> session::wait_for_fill() {

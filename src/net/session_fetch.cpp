@@ -185,25 +185,17 @@ task<error_code> session::read_response_head(upstream_connection& upstream, uplo
     }
 }
 
-/// By the client or by ourselves.
-bool session::was_asked_for(int status) const {
-    if (http::was_asked_for(status, head_.fields)) return true;
-    http::request_head sent;
-    const auto size = up_text_.size();
-    (void)http::parse_request_head(up_text_, {size + 1, size, size}, sent);
-    return http::was_asked_for(status, sent.fields);
-}
-
 task<flow::action> session::on_answer(upstream_lease lease, const store::version& asked,
                                       wall_time request_time, upload* up) {
     auto& shared = loop_.shared;
     const auto& head = lease->head;
     http::body_framing framing;
+    const bool unasked = !exchange_.asked_for(head.status);
     const bool malformed = http::response_framing(head, head_.verb, framing, loop_.cfg.unknown_coding) !=
                                http::framing_error::none ||
-                           (head.status == 101 && !(upgrade_ && http::accepts_upgrade(head_, head))) ||
-                           !was_asked_for(head.status);
-    if (malformed) {
+                           (head.status == 101 && !(upgrade_ && http::accepts_upgrade(head_, head)));
+    if (malformed || unasked) {
+        if (unasked) exchange_.release_others();
         if (up != nullptr) co_await stop_upload(*up);
         lease.discard();
         co_return upstream_failed(errc::upstream_malformed);
@@ -213,9 +205,12 @@ task<flow::action> session::on_answer(upstream_lease lease, const store::version
         co_await tunnel(lease);
         co_return flow::action::relay_response;
     }
+    const bool above_floor = exchange_.invalidates(head.status) &&
+                             exchange_.outlives_own_floor(asked, up == nullptr || up->complete);
     invalidate_target(head);
-    const auto version =
-        planted == mutant::version_of_answer ? shared.versions.next(shared.clock.wall()) : asked;
+    const auto version = above_floor || planted == mutant::version_of_answer
+                             ? shared.versions.next(shared.clock.wall())
+                             : asked;
     auto next =
         exchange_.on_response(head, framing, version, request_time, shared.clock.wall(), loop_.sweep.now());
     if (exchange_.outdates_stored()) invalidate(loop_, exchange_.primary_key(), version);
@@ -225,10 +220,15 @@ task<flow::action> session::on_answer(upstream_lease lease, const store::version
         break;
     case flow::action::update:
         give_back_after_head(lease);
-        exchange_.answer_with(end_update(loop_, exchange_));
+        {
+            auto ended = end_update(loop_, exchange_);
+            exchange_.answer_with(std::move(ended.answer));
+            exchange_.note_stored(ended.stored);
+        }
         next = flow::action::answer;
         break;
     case flow::action::share:
+        unread_ = false; // what is shared has no content in its request, or all of it was sent
         co_await share_response(std::move(lease), framing);
         break;
     case flow::action::relay_response: {

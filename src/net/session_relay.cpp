@@ -19,8 +19,9 @@ task<void> session::share_response(upstream_lease lease, const http::body_framin
     store::fetcher_guard guard(loop_.shared.collapse, f);
     const auto head = exchange_.stream_head();
 
-    if (auto response = end_fill_at_once(loop_, lease, framing, reusable, *f, *head, pieces_)) {
-        exchange_.answer_with(std::move(response));
+    if (auto ended = end_fill_at_once(loop_, lease, framing, reusable, *f, *head, pieces_); ended.answer) {
+        exchange_.answer_with(std::move(ended.answer));
+        exchange_.note_stored(ended.stored);
         co_return co_await answer_stored();
     }
     exchange_.reader() = store::fill_reader(f, waker_);

@@ -10,6 +10,9 @@ task<error_code> read_one_head(loop_context& loop, upstream_connection& upstream
         const auto parsed =
             http::parse_response_head(upstream.in.view(), loop.cfg.head_limits, upstream.head);
         if (parsed.state == http::parse_state::complete) {
+            // Content behind a 304 is none of ours, but one that says how it is coded may have some.
+            if (upstream.head.status == 304 && upstream.head.fields.has(http::field_id::transfer_encoding))
+                upstream.spent = true;
             http::body_framing none;
             const bool sound =
                 is_final(upstream.head.status) ||

@@ -176,6 +176,7 @@ void link::impl::pump_refetches() {
                                    if (outcome.what == store::insert_result::replaced)
                                        slab_.add(counter::removed_replaced);
                                    slab_.add(counter::removed_evicted, outcome.evicted);
+                                   if (outcome.displaced) slab_.add(counter::removed_variants);
                                }
                            }
                            pump_refetches();

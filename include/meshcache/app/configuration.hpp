@@ -50,10 +50,13 @@ struct configuration {
     int heuristic_percent = 10;                     ///< of the time since Last-Modified; 0: no heuristics
     milliseconds heuristic_max{24LL * 3600 * 1000};
     bool heuristic_errors = false;              ///< for 414 and 501 as well, and for errors with `public`
+    milliseconds error_max{300'000};            ///< freshness of a stored error, whatever it says
     milliseconds stale_while_revalidate{0};     ///< where the response says nothing (RFC 5861)
     milliseconds stale_if_error{0};             ///< where the response says nothing (RFC 5861)
     milliseconds stale_if_disconnected{60'000}; ///< where the response does not forbid it (RFC 9111, 4.2.4)
     bool store_set_cookie = false;              ///< responses with Set-Cookie may be stored
+    bool store_post = false;                    ///< answers to POST may be stored (RFC 9110, section 9.3.3)
+    bool strict_age = false;                    ///< Age that is no single number makes stale
     bool vary_ignore_order = false;             ///< of Accept-Encoding and Accept-Language
     bool trust_not_modified = false;            ///< whatever ETag and Content-Type a 304 has
     milliseconds collapse_timeout{5'000};       ///< how long a collapsed request waits for its fetcher

@@ -82,6 +82,8 @@ class exchange {
 
     /// Redis's answer, or null; `begun` is the hybrid clock's version when it was asked.
     action on_remote(store::response_ptr response, const store::version& begun, wall_time now);
+    /// What the store did with what on_remote() put into it last, for the counters; or nothing.
+    const std::optional<store::insert_outcome>& remote_insert() const noexcept { return remote_insert_; }
 
     /// News of the fill that is waited for; `timed_out` when the collapse time-out passed first.
     action on_fill(wall_time now, bool timed_out);
@@ -89,6 +91,20 @@ class exchange {
     /// What the request that fetches is to ask: the stored response's validators, what the client asked, or
     /// neither. The views live until the next call, or until the exchange is over.
     const http::upstream_conditions& conditions(wall_time now);
+
+    /// Whether the request that was sent can have that status for an answer: 206 only to Range, 304 only to
+    /// If-None-Match and If-Modified-Since, the client's or, after conditions(), our own.
+    bool asked_for(int status) const noexcept;
+    /// What came is about this request alone: those who wait for it fetch for themselves.
+    void release_others() noexcept { release_fill(); }
+
+    /// Before the floor of a successful unsafe request is raised. Whether its answer may be stored all the
+    /// same: then on_response() is to get a version above that floor in the place of `asked`, which was taken
+    /// when the request was sent. So it is with the answer to POST where the policy permits it, unless
+    /// another floor lies above `asked`, or the upstream has answered before it had the whole request
+    /// (`whole_request`). Another replica's unsafe request that overlaps with this one and whose floor comes
+    /// later may lie below the new version: two such requests have no order.
+    bool outlives_own_floor(const store::version& asked, bool whole_request) noexcept;
 
     /// The head of the upstream's final answer. `version` was taken when the request was sent.
     action on_response(const http::response_head& response, const http::body_framing& framing,
@@ -103,6 +119,8 @@ class exchange {
     const store::response_ptr& response() const noexcept { return response_; }
     /// What answer_stored is to send, where the session made it itself.
     void answer_with(store::response_ptr response) noexcept { response_ = std::move(response); }
+    /// Whether the answer was stored, once that is known: for Cache-Status (RFC 9211, section 2.5).
+    void note_stored(bool stored) noexcept { outcome_.stored = stored; }
     int status() const noexcept { return status_; }
     error_code error() const noexcept { return error_; }
     std::string_view remote_key() const noexcept { return key_; }
@@ -146,9 +164,13 @@ class exchange {
     action found(store::response_ptr response, wall_time now, bool from_redis);
     action miss(wall_time now);
     action fetch_alone();
-    action fetch_part();
+    action fetch_part(wall_time now);
     action from_fill(const store::fill_view& view, wall_time now);
     bool is_fresh(const store::stored_response& response, wall_time now) const noexcept;
+    /// Whether it may answer this request, fresh or within stale-while-revalidate or the request's max-stale.
+    bool may_answer(const http::lifetime& life, wall_time now) const noexcept;
+    /// Waits for a fill, or looks at what has come of it.
+    action join(std::shared_ptr<store::fill> f, wall_time now);
     bool is_ours(const store::streamed_head& head);
     bool is_ours(const store::stored_response& response);
     /// Whether the note by which we came to the variant's key is still valid.
@@ -162,8 +184,13 @@ class exchange {
                            wall_time request_time, wall_time now, steady_time steady);
     void on_head_answer(const http::response_head& response, const store::version& version,
                         wall_time request_time, wall_time now);
-    /// Whether conditions were sent that a 304 can be the answer to.
-    bool asked_for_304() const noexcept;
+    /// The answer is stored: begins the stream that feeds fill().
+    action share(const http::response_head& response, const http::body_framing& framing,
+                 const store::version& version, const http::lifetime& life, std::string names, wall_time now);
+    action on_post_answer(const http::response_head& response, const http::body_framing& framing,
+                          const store::version& version, wall_time request_time, wall_time now);
+    http::store_refusal beyond_bounds(const http::response_head& response, const http::body_framing& framing,
+                                      std::string& names) const;
     bool wants_whole_of(const http::response_head& part, wall_time request_time, wall_time now) const;
     bool may_serve_stale(error_code error, wall_time now) const noexcept;
     void answer_stale(wall_time now);
@@ -203,6 +230,7 @@ class exchange {
     bool is_head_ = false;
     bool unsafe_ = false;
     bool at_variant_ = false;
+    bool joined_late_ = false; ///< what is waited for was asked for before this request began
     bool in_sync_ = true;
     bool behind_ = false;         ///< begun by begin_behind()
     bool validates_ = true;       ///< basis_ has not been found out of date
@@ -210,6 +238,8 @@ class exchange {
     bool updates_ = false;
     bool fetch_behind_ = false;
     bool outdates_stored_ = false;
+    bool stores_post_ = false; ///< outlives_own_floor() said so
+    std::optional<store::insert_outcome> remote_insert_;
     steady_time steady_;   ///< when the request began
     store::version epoch_; ///< variants older than this are invalid; see store/vary.hpp
 };

@@ -17,6 +17,9 @@ struct filled {
     store::response_ptr note;     ///< the note at the primary key, if the response varies
 };
 
+/// Counts what became of an insert, and what had to leave for it.
+void count_insert(const store::insert_outcome& outcome, metrics_slab& counters) noexcept;
+
 /// Completes `f`, of which `content` is the whole content. Called once, by the fetcher's thread.
 /// The waiters are served even when the store refuses the response.
 filled finish_fill(store::fill& f, const store::streamed_head& head,

@@ -67,6 +67,10 @@ void write_upstream_head(const request_head& head, const request_uri& uri, const
                          const client_facts& client, bool upgrade, const upstream_conditions& conditions,
                          std::string& out);
 
+/// Whether the request is to be answered here, as by its last recipient: OPTIONS with `Max-Forwards: 0` (RFC
+/// 9110, section 7.6.2). TRACE never comes so far.
+bool ends_here(const request_head& head) noexcept;
+
 /// Appends to a cache key what a trusted client says of the host, scheme, port and target that were asked for
 /// (X-Forwarded-Host, -Proto, -Port, -Prefix, Forwarded without for and by, and less common names): all of
 /// that is forwarded, and can change the answer.

@@ -28,6 +28,7 @@ enum class framing_error : std::uint8_t {
     bad_content_length, ///< not 1*DIGIT, a list, with leading zeros, or beyond 2^63-1
     repeated_content_length,
     content_in_interim, ///< a 1xx that says that content follows
+    content_in_204,     ///< a 204 that does
     host_missing,       ///< HTTP/1.1 without Host
     host_repeated,
     host_malformed,
@@ -45,9 +46,9 @@ framing_error request_framing(const request_head& head, body_framing& out) noexc
 /// another reader could find `chunked`.
 enum class unknown_coding : std::uint8_t { refuse, until_close };
 
-/// The framing of a response to a request with method `request_method`. 204, 304 and answers to HEAD have no
-/// content whatever their fields say; 1xx that say they had some are refused, since what follows could be
-/// taken for it.
+/// The framing of a response to a request with method `request_method`. 304 and answers to HEAD have no
+/// content whatever their fields say of that of a GET; 1xx and 204 that say they had some are refused, since
+/// what follows could be taken for it (RFC 9112, section 6.1; RFC 9110, section 8.6).
 framing_error response_framing(const response_head& head, method request_method, body_framing& out,
                                unknown_coding policy = unknown_coding::refuse) noexcept;
 

@@ -19,6 +19,13 @@ struct cache_policy {
     /// A 304 to a condition of ours is believed even if its ETag is another one, and so is its Content-Type.
     /// RFC 9111, section 4.3.4 forbids the first; origins that send such 304s never mean another version.
     bool trust_not_modified = false;
+    /// Age that is no single number makes a response stale. Without it the first number of a list counts, and
+    /// what is none is ignored, as RFC 9111, section 5.1 advises.
+    bool strict_age = false;
+    /// Of errors that name no lifetime, but not of those that a request can provoke; 0: these are not stored.
+    seconds negative_lifetime{0};
+    seconds error_max{5 * 60}; ///< errors are fresh for no longer after their arrival, whatever they say
+    bool store_post = false;   ///< answers to POST may be stored; see may_store_post
 };
 
 /// The times that a stored response lives by. `stale_until` is for stale-while-revalidate,

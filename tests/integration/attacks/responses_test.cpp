@@ -197,10 +197,15 @@ TEST_CASE("C bytes behind an answer are nobody's answer, and make it one that is
             rows.push_back({name + "204",
                             "HTTP/1.1 204 No Content\r\nCache-Control: " + storable + "\r\n\r\n" + more,
                             outcome::whole, ""});
-            rows.push_back({name + "204 with a length",
-                            "HTTP/1.1 204 No Content\r\nContent-Length: 4\r\nCache-Control: " + storable +
-                                "\r\n\r\n" + more,
-                            outcome::whole, ""});
+            for (const std::string length : {"Content-Length: 4", "Transfer-Encoding: chunked"}) {
+                rows.push_back(refused(name + "204, " + length, "HTTP/1.1 204 No Content\r\n" + length +
+                                                                    "\r\nCache-Control: " + storable +
+                                                                    "\r\n\r\n" + more));
+            }
+            rows.push_back({name + "304, chunked",
+                            "HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\nCache-Control: " +
+                                storable + "\r\n\r\n" + more,
+                            outcome::whole, "", "HEAD", "If-None-Match: \"x\"\r\n"});
             rows.push_back({name + "304",
                             "HTTP/1.1 304 Not Modified\r\nCache-Control: " + storable + "\r\n\r\n" + more,
                             outcome::whole, "", "HEAD", "If-None-Match: \"x\"\r\n"});

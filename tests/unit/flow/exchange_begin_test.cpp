@@ -140,6 +140,16 @@ TEST_CASE("methods that are not looked up pass, and unsafe ones that succeed inv
     }
 }
 
+TEST_CASE("OPTIONS that may go no further is answered at once") {
+    world w;
+    visitor last(w, "OPTIONS /x", "Max-Forwards: 0\r\n");
+    CHECK(last.begin() == action::refuse);
+    CHECK(last.x.status() == 200);
+    CHECK(last.status() == "meshcache; detail=max-forwards");
+    CHECK(visitor(w, "OPTIONS /x", "Max-Forwards: 1\r\n").begin() == action::relay);
+    CHECK(visitor(w, "GET /x", "Max-Forwards: 0\r\n").begin() == action::fetch);
+}
+
 TEST_CASE("a request whose meaning is not in the key goes past the cache, and says why") {
     struct row {
         std::string_view lines, detail;

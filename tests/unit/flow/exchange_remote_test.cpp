@@ -26,7 +26,7 @@ TEST_CASE("Redis is asked by the one that leads, and only after the local store"
     CHECK(waiter.begin() == action::wait);
     REQUIRE(leader.remote(nullptr) == action::fetch);
     CHECK(waiter.look() == action::wait);
-    REQUIRE(leader.ok("Cache-Control: max-age=60\r\n") == action::share);
+    REQUIRE(leader.ok("Cache-Control: max-age=60\r\nContent-Length: 2\r\n") == action::share);
     leader.finish("hi");
     CHECK(leader.status() == "meshcache; fwd=uri-miss; fwd-status=200; stored; ttl=60");
     CHECK(visitor(w, "GET /x").begin() == action::answer);
@@ -48,6 +48,31 @@ TEST_CASE("a fresh record is a hit for the one that asked and for all who waited
     visitor next(w, "GET /x");
     REQUIRE(next.begin() == action::answer);
     CHECK(next.status() == "meshcache; hit; ttl=60");
+}
+
+TEST_CASE("what had to leave for a record of Redis is known, for the counters") {
+    shared_world w;
+    visitor leader(w, "GET /x");
+    REQUIRE(leader.begin() == action::ask_remote);
+    CHECK(!leader.x.remote_insert());
+    REQUIRE(leader.remote(record(w, key_of("/x"), "theirs", w.foreign())) == action::answer);
+    REQUIRE(leader.x.remote_insert());
+    CHECK(leader.x.remote_insert()->what == store::insert_result::stored);
+    count_insert(*leader.x.remote_insert(), w.counters);
+    CHECK(w.counters.get(counter::stored) == 1);
+    visitor next(w, "GET /y");
+    REQUIRE(next.begin() == action::ask_remote);
+    REQUIRE(next.remote(nullptr) == action::fetch);
+    CHECK(!next.x.remote_insert());
+
+    store::insert_outcome crowded;
+    crowded.what = store::insert_result::replaced;
+    crowded.evicted = 3;
+    crowded.displaced = true;
+    count_insert(crowded, w.counters);
+    CHECK(w.counters.get(counter::removed_replaced) == 1);
+    CHECK(w.counters.get(counter::removed_evicted) == 3);
+    CHECK(w.counters.get(counter::removed_variants) == 1);
 }
 
 TEST_CASE("with reject a hit in Redis is refused, and so is whoever waited for it") {

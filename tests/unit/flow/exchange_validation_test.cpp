@@ -67,6 +67,7 @@ TEST_CASE("a 304 makes a new response of the stored content, for the waiters and
     CHECK(done.response->head().find("Content-Length") == done.response->head().rfind("Content-Length"));
     CHECK(waiter.look() == action::answer);
     CHECK(waiter.content() == "one");
+    CHECK(waiter.status() == "meshcache; fwd=stale; collapsed; ttl=30");
     CHECK(later.begin() == action::answer);
     CHECK(later.status() == "meshcache; hit; ttl=30");
 }

@@ -137,6 +137,7 @@ struct visitor {
             if_modified_since = asked.if_modified_since;
             drops_conditions = asked.drop_conditionals;
         }
+        if (const auto& f = x.fill()) f->set_asked(version);
         return last = x.on_response(response, body, version, w.now, w.now, w.steady);
     }
     action answered(std::string_view status, std::string_view lines) {

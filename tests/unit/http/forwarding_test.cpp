@@ -168,7 +168,9 @@ TEST_CASE("what a trusted client says of the URI enters the key, and whose reque
     };
     CHECK(claims("").empty());
     CHECK(claims("X-Forwarded-For: 1\r\nX-Real-IP: 1\r\nTrue-Client-IP: 1\r\nX-Own: 1\r\n").empty());
-    CHECK(claims("X-Forwarded-Host: h\r\nX-Host: i\r\n") == "16:X-Forwarded-Host1:h6:X-Host1:i");
+    CHECK(claims("X-Forwarded-Host: h\r\nX-Host: i\r\n") == "16:x-forwarded-host1:h6:x-host1:i");
+    CHECK(claims("X-HOST: i\r\nx-forwarded-host: h\r\n") == claims("X-Forwarded-Host: h\r\nX-Host: i\r\n"));
+    CHECK(claims("X-Host: i\r\nX-Host: h\r\n") != claims("X-Host: h\r\nX-Host: i\r\n"));
     CHECK(claims("Forwarded: for=1;by=2\r\n") == claims("Forwarded: for=3\r\n"));
     CHECK(claims("Forwarded: for=1;host=a\r\n") == claims("Forwarded: FOR = 3;host=a\r\n"));
     CHECK(claims("Forwarded: for=1;host=a\r\n") != claims("Forwarded: for=1;host=b\r\n"));
@@ -226,6 +228,30 @@ TEST_CASE("an upgrade keeps its fields") {
     CHECK(r.head.fields.value(field_id::connection) == "upgrade");
     CHECK(r.head.fields.value(field_id::upgrade) == "websocket");
     CHECK(r.head.fields.count(field_id::upgrade) == 1);
+}
+
+TEST_CASE("OPTIONS that may go no further ends here") {
+    struct row {
+        std::string start, lines;
+        bool ends;
+    };
+    const std::vector<row> rows = {
+        {"OPTIONS /", "Max-Forwards: 0\r\n", true},
+        {"OPTIONS *", "Max-Forwards: 0\r\n", true},
+        {"OPTIONS /", "Max-Forwards: 00\r\n", true},
+        {"OPTIONS /", "Max-Forwards: 5\r\nMax-Forwards: 0\r\n", true},
+        {"OPTIONS /", "Max-Forwards: 1\r\n", false},
+        {"OPTIONS /", "Max-Forwards: -0\r\n", false},
+        {"OPTIONS /", "Max-Forwards:\r\n", false},
+        {"OPTIONS /", "", false},
+        {"GET /", "Max-Forwards: 0\r\n", false},
+        {"POST /", "Max-Forwards: 0\r\n", false},
+    };
+    for (const row& r : rows) {
+        INFO(r.start << ' ' << shown(r.lines));
+        const test::request request(r.start + " HTTP/1.1\r\nHost: a\r\n" + r.lines + "\r\n");
+        CHECK(ends_here(request.head) == r.ends);
+    }
 }
 
 TEST_CASE("Max-Forwards counts down for TRACE and OPTIONS alone") {

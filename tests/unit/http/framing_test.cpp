@@ -149,8 +149,9 @@ TEST_CASE("a response's content is framed by its status, its request and its fie
         {"200", method::head, "Transfer-Encoding: chunked\r\n", body_kind::none, 0},
         {"200", method::head, "", body_kind::none, 0},
         {"204", method::get, "", body_kind::none, 0},
-        {"204", method::get, "Content-Length: 5\r\n", body_kind::none, 0},
+        {"204", method::get, "Content-Length: 0\r\n", body_kind::none, 0},
         {"304", method::get, "Content-Length: 5\r\n", body_kind::none, 0},
+        {"304", method::get, "Transfer-Encoding: chunked\r\n", body_kind::none, 0},
         {"100", method::post, "", body_kind::none, 0},
         {"103", method::get, "", body_kind::none, 0},
         {"101", method::get, "", body_kind::none, 0},
@@ -193,11 +194,19 @@ TEST_CASE(
         if (taken) CHECK(framing.kind == body_kind::until_close);
         CHECK(response_framing(response.head, method::get, framing) != framing_error::none);
     }
-    const test::response empty("HTTP/1.1 204 x\r\nTransfer-Encoding: identity\r\n\r\n");
-    body_framing framing;
-    REQUIRE(response_framing(empty.head, method::get, framing, unknown_coding::until_close) ==
-            framing_error::none);
-    CHECK(framing.kind == body_kind::none);
+}
+
+TEST_CASE("a 204 that says that content follows is refused") {
+    for (const char* lines :
+         {"Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n", "Transfer-Encoding: identity\r\n"}) {
+        for (const method verb : {method::get, method::head, method::delete_}) {
+            INFO(shown(lines));
+            const test::response response("HTTP/1.1 204 x\r\n" + std::string(lines) + "\r\n");
+            body_framing framing;
+            CHECK(response_framing(response.head, verb, framing, unknown_coding::until_close) ==
+                  framing_error::content_in_204);
+        }
+    }
 }
 
 TEST_CASE("connections stay open by version and Connection") {

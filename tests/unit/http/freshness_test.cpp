@@ -142,6 +142,63 @@ TEST_CASE("the heuristic is the operator's to set") {
     CHECK(fresh_for(of(dated("Last-Modified", -1000), policy)) == 60);
 }
 
+TEST_CASE("an error is fresh for a bounded time, whatever it says") {
+    cache_policy policy;
+    policy.error_max = seconds{60};
+    for (const char* status : {"400", "403", "404", "410", "500", "503", "599"}) {
+        INFO(status);
+        CHECK(fresh_for(of("Cache-Control: max-age=9\r\n", policy, status)) == 9);
+        CHECK(fresh_for(of("Cache-Control: max-age=61\r\n", policy, status)) == 60);
+        CHECK(fresh_for(of("Cache-Control: s-maxage=86400\r\n", policy, status)) == 60);
+        CHECK(fresh_for(of(dated("Expires", 86400), policy, status)) == 60);
+        // The bound is on the time from its arrival.
+        CHECK(fresh_for(of("Age: 100\r\nCache-Control: max-age=110\r\n", policy, status)) == 10);
+        CHECK(fresh_for(of("Age: 100\r\nCache-Control: max-age=86400\r\n", policy, status)) == 60);
+        CHECK(fresh_for(of("Cache-Control: max-age=86400\r\n", {}, status)) == 300);
+    }
+    policy.negative_lifetime = seconds{90};
+    CHECK(fresh_for(of("", policy, "404")) == 60);
+    policy.error_max = seconds{0};
+    CHECK(fresh_for(of("Cache-Control: max-age=60\r\n", policy, "404")) == 0);
+    for (const char* status : {"200", "301", "302"}) {
+        INFO(status);
+        CHECK(fresh_for(of("Cache-Control: max-age=86400\r\n", policy, status)) == 86400);
+    }
+}
+
+TEST_CASE("a rule may say how long errors are fresh that do not say it themselves") {
+    cache_policy policy;
+    policy.negative_lifetime = seconds{30};
+    for (const char* status : {"400", "404", "410", "501", "503"}) {
+        INFO(status);
+        CHECK(fresh_for(of("", policy, status)) == 30);
+        CHECK(fresh_for(of(dated("Last-Modified", -1000), policy, status)) == 30);
+        CHECK(fresh_for(of("Cache-Control: max-age=9\r\n", policy, status)) == 9);
+        CHECK(fresh_for(of("Cache-Control: max-age=0\r\n", policy, status)) == 0);
+        CHECK(fresh_for(of("Cache-Control: no-cache\r\n", policy, status)) == 0);
+        CHECK(fresh_for(of("Expires: 0\r\n", policy, status)) == 0);
+        CHECK(fresh_for(of("Set-Cookie: a=b\r\n", policy, status)) == 0);
+        CHECK(!of("", policy, status).explicit_lifetime);
+    }
+    CHECK(fresh_for(of("", policy, "200")) == 0);
+    CHECK(fresh_for(of("", policy, "302")) == 0);
+}
+
+TEST_CASE("Age that is no single number may be held against a response") {
+    cache_policy policy;
+    policy.strict_age = true;
+    const std::string long_lived = "Cache-Control: max-age=2147483648\r\n";
+    for (const char* age : {"Age: abc\r\n", "Age:\r\n", "Age: -7200\r\n", "Age: 7200.0\r\n", "Age: 0, 0\r\n",
+                            "Age: 0,7200\r\n", "Age: 0\r\nAge: 7200\r\n", "Age: 0\r\nAge: 0\r\n",
+                            "Age: 7200;foo=bar\r\n", "Age: \"7\"\r\n", "Age: 7 7\r\n"}) {
+        INFO(shown(age));
+        CHECK(fresh_for(of(long_lived + age, policy)) == 0);
+    }
+    CHECK(fresh_for(of("Cache-Control: max-age=60\r\n", policy)) == 60);
+    CHECK(fresh_for(of("Cache-Control: max-age=60\r\nAge: 7\r\n", policy)) == 53);
+    CHECK(fresh_for(of("Cache-Control: max-age=60\r\nAge: 0\r\n", policy)) == 60);
+}
+
 TEST_CASE("the initial age is the larger of apparent and corrected age") {
     struct row {
         std::string lines;

@@ -1,6 +1,7 @@
 #include "support.hpp"
 #include "support/catch.hpp"
 
+#include <meshcache/http/cache_key.hpp>
 #include <meshcache/http/grammar.hpp>
 #include <meshcache/http/storability.hpp>
 
@@ -122,6 +123,18 @@ TEST_CASE("what the request says decides whether its answer is stored") {
         {authorized, "Cache-Control: max-age=60, must-revalidate\r\n", store_refusal::none},
         {authorized, "Cache-Control: max-age=60, proxy-revalidate\r\n", store_refusal::request_authorization},
         {authorized, "Cache-Control: max-age=60, public=1\r\n", store_refusal::request_authorization},
+        {authorized, "Cache-Control: max-age=60, must-revalidate=1\r\n",
+         store_refusal::request_authorization},
+        {authorized, "Cache-Control: s-maxage=oops\r\nETag: \"x\"\r\n", store_refusal::request_authorization},
+        {authorized, "Cache-Control: s-maxage=60, s-maxage=70\r\nETag: \"x\"\r\n",
+         store_refusal::request_authorization},
+        {authorized, "Cache-Control: s-maxage=60, s-maxage=60\r\n", store_refusal::none},
+        {authorized, "Meshcache-Cache-Control: s-maxage=60\r\n", store_refusal::none},
+        {authorized, "Meshcache-Cache-Control: s-maxage=\"60\", max-age=60\r\n",
+         store_refusal::request_authorization},
+        {authorized, "Meshcache-Cache-Control: max-age=60, must-revalidate\r\n", store_refusal::none},
+        {authorized, "Meshcache-Cache-Control: max-age=60, must-revalidate=1\r\n",
+         store_refusal::request_authorization},
     };
     for (const row& r : rows) {
         INFO(shown(r.request) << ' ' << shown(r.lines));
@@ -166,6 +179,9 @@ TEST_CASE("must-understand stores only statuses that are known") {
     const std::string lines = "Cache-Control: max-age=60, must-understand, no-store\r\n";
     CHECK(judge(plain, status("200", lines)) == store_refusal::none);
     CHECK(judge(plain, status("299", lines)) == store_refusal::status);
+    // It lifts no-store, and not what stands in a quotation that is never closed.
+    CHECK(judge(plain, status("200", "Cache-Control: must-understand, max-age=60, x=\"a, private\r\n")) ==
+          store_refusal::is_private);
 }
 
 TEST_CASE("a rule may permit Set-Cookie, and nothing else with it") {
@@ -210,6 +226,95 @@ TEST_CASE("a request goes past the cache when it can neither be answered from it
         REQUIRE(request_framing(request.head, framing) == framing_error::none);
         CHECK(describe(request_may_use_cache(request.head, framing)) == describe(r.expected));
     }
+}
+
+TEST_CASE(
+    "errors without a lifetime are stored for as long as a rule says, but not what a request provokes") {
+    cache_policy policy;
+    policy.negative_lifetime = seconds{30};
+    for (const char* code : {"400", "403", "404", "405", "410", "414", "500", "501", "502", "503"}) {
+        INFO(code);
+        CHECK(judge(plain, status(code, ""), policy) == store_refusal::none);
+        CHECK(judge(plain, status(code, "Cache-Control: no-store\r\n"), policy) == store_refusal::no_store);
+        CHECK(judge(plain, status(code, "Cache-Control: private\r\n"), policy) == store_refusal::is_private);
+        CHECK(judge(plain, status(code, "Cache-Control: max-age=0\r\n"), policy) ==
+              store_refusal::already_stale);
+        CHECK(judge(plain, status(code, "Set-Cookie: a=b\r\n"), policy) == store_refusal::set_cookie);
+        CHECK(judge(test::get("Cookie: a=b\r\n"), status(code, ""), policy) == store_refusal::request_cookie);
+        CHECK(judge(test::get("Authorization: x\r\n"), status(code, ""), policy) ==
+              store_refusal::request_authorization);
+    }
+    for (const char* code : {"401", "408", "412", "413", "416", "417", "429", "431"}) {
+        INFO(code);
+        CHECK(judge(plain, status(code, ""), policy) == store_refusal::status);
+    }
+    CHECK(judge(plain, status("200", ""), policy) == store_refusal::no_lifetime);
+    CHECK(judge(plain, status("302", ""), policy) == store_refusal::no_lifetime);
+}
+
+TEST_CASE("an answer to POST is stored for GET where the policy, its freshness and its location permit it") {
+    // RFC 9110, section 9.3.3.
+    struct row {
+        const char* target;
+        std::string lines;
+        store_refusal expected;
+    };
+    const std::string here = "Content-Location: /a?b\r\n";
+    const std::vector<row> rows = {
+        {"/a?b", fresh + here, store_refusal::none},
+        {"/a?b", fresh + "Content-Location: http://h/a?b\r\n", store_refusal::none},
+        {"/a?b", fresh + "Content-Location: ?b\r\n", store_refusal::none},
+        {"/a?b", "Expires: Fri, 31 Dec 9999 23:59:59 GMT\r\n" + here, store_refusal::none},
+        {"/a?b", "Cache-Control: s-maxage=9\r\n" + here, store_refusal::none},
+        {"/a?b", fresh, store_refusal::method},
+        {"/a?b", fresh + "Content-Location: /a\r\n", store_refusal::method},
+        {"/a?b", fresh + "Content-Location: https://h/a?b\r\n", store_refusal::method},
+        {"/a?b", fresh + "Content-Location: http://i/a?b\r\n", store_refusal::method},
+        {"/a?b", fresh + "Content-Location:\r\n" + here, store_refusal::method},
+        {"/a?b", fresh + here + here, store_refusal::method},
+        {"/a?b", here + "Last-Modified: Thu, 01 Jan 1970 00:00:00 GMT\r\n", store_refusal::no_lifetime},
+        {"/a?b", here + "Cache-Control: max-age=0\r\nETag: \"x\"\r\n", store_refusal::already_stale},
+        {"/a?b", here + "Cache-Control: max-age=60, no-cache\r\nETag: \"x\"\r\n",
+         store_refusal::already_stale},
+        {"/a?b", here + "Cache-Control: max-age=60, private\r\n", store_refusal::is_private},
+        {"/a?b", here + "Cache-Control: max-age=60, no-store\r\n", store_refusal::no_store},
+        {"/a?b", here + fresh + "Set-Cookie: a=b\r\n", store_refusal::set_cookie},
+        {"/a?b", here + fresh + "Vary: *\r\n", store_refusal::vary_star},
+    };
+    const auto judge_post = [](const std::string& start, const std::string& request_lines,
+                               const std::string& response_text, bool permitted) {
+        const test::request request(start + " HTTP/1.1\r\nHost: h\r\n" + request_lines + "\r\n");
+        const test::response response(response_text);
+        cache_policy policy;
+        policy.store_post = permitted;
+        std::string host;
+        request_uri target;
+        REQUIRE(split_uri(request.head, host, target) == uri_error::none);
+        const auto cc = read_response_directives(response.head.fields);
+        const auto life = compute_lifetime(response.head, cc, now, now, policy);
+        return may_store_post(request.head, target, read_request_directives(request.head.fields),
+                              response.head, cc, life, now, policy);
+    };
+    for (const row& r : rows) {
+        INFO(shown(r.lines));
+        const std::string start = std::string("POST ") + r.target;
+        CHECK(describe(judge_post(start, "Content-Length: 3\r\n", test::ok(r.lines), true)) ==
+              describe(r.expected));
+        CHECK(judge_post(start, "", test::ok(r.lines), false) == store_refusal::method);
+    }
+    const std::string good = fresh + here;
+    for (const char* method : {"PUT", "PATCH", "DELETE", "QUERY", "GET"}) {
+        INFO(method);
+        CHECK(judge_post(std::string(method) + " /a?b", "", test::ok(good), true) == store_refusal::method);
+    }
+    for (const char* code : {"201", "204", "206", "303", "404", "500"}) {
+        INFO(code);
+        CHECK(judge_post("POST /a?b", "", status(code, good), true) == store_refusal::status);
+    }
+    CHECK(judge_post("POST /a?b", "Cache-Control: no-store\r\n", test::ok(good), true) ==
+          store_refusal::request_no_store);
+    CHECK(judge_post("POST /a?b", "Authorization: x\r\n", test::ok(good), true) ==
+          store_refusal::request_authorization);
 }
 
 TEST_CASE("every refusal has its words") {
