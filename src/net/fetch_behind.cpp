@@ -112,7 +112,8 @@ task<bool> share(errand& e, upstream_lease lease, http::body_framing framing) {
     const auto head = e.exchange.stream_head();
     std::vector<std::string_view> pieces;
     if (end_fill_at_once(loop, lease, framing, reusable, *f, *head, pieces).answer) co_return true;
-    co_await pump_fill(loop, std::move(lease), framing, reusable, std::move(guard), head);
+    pumped_uri uri{std::string(e.uri.host), std::string(e.uri.path_query)};
+    co_await pump_fill(loop, std::move(lease), framing, reusable, std::move(guard), head, std::move(uri));
     co_return f->state() == store::fill_state::complete;
 }
 

@@ -63,7 +63,8 @@ void invalidate(loop_context& loop, std::string_view key, const store::version& 
 }
 
 task<void> pump_fill(loop_context& loop, upstream_lease lease, http::body_framing framing, bool reusable,
-                     store::fetcher_guard guard, std::shared_ptr<const store::streamed_head> head) {
+                     store::fetcher_guard guard, std::shared_ptr<const store::streamed_head> head,
+                     pumped_uri uri) {
     auto& collapse = loop.shared.collapse;
     const auto f = guard.of();
     event room(loop.ex);
@@ -91,7 +92,7 @@ task<void> pump_fill(loop_context& loop, upstream_lease lease, http::body_framin
         if (ec) {
             if (ec == errc::client_timeout) loop.counters.add(counter::timeout_upstream_idle);
             loop.counters.add(counter::upstream_errors);
-            loop.failures.note(loop.sweep.now(), {}, f->key().bytes,
+            loop.failures.note(loop.sweep.now(), uri.host, uri.path_query,
                                describe(static_cast<errc>(body_error(ec).value())));
             collapse.leave(*f);
             f->fail(body_error(ec));

@@ -10,16 +10,23 @@
 
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
 namespace meshcache::net {
 
+/// Whose content a pump reads, for warnings.
+struct pumped_uri {
+    std::string host, path_query;
+};
+
 /// Reads the answer's content to its end, records it, and completes or fails the fill that `guard` holds.
 /// Spawned by the session whose request was the fetcher's, and then runs on by itself; awaited by a fetch
 /// behind an answer.
 task<void> pump_fill(loop_context& loop, upstream_lease lease, http::body_framing framing, bool reusable,
-                     store::fetcher_guard guard, std::shared_ptr<const store::streamed_head> head);
+                     store::fetcher_guard guard, std::shared_ptr<const store::streamed_head> head,
+                     pumped_uri uri);
 
 /// A fill that has ended: the answer, and whether it was stored.
 struct ended_fill {

@@ -14,6 +14,7 @@
 #include <atomic>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -81,7 +82,7 @@ class session : public session_hook {
     task<flow::action> ask_remote();
     task<flow::action> wait_for_fill();
     flow::action abandon();
-    void invalidate_target(const http::response_head& answer);
+    std::optional<store::version> invalidate_target(const http::response_head& answer);
     void fetch_behind_answer();
 
     // session_fetch.cpp: asking the upstream

@@ -130,9 +130,9 @@ task<flow::action> session::wait_for_fill() {
 }
 
 /// What a successful unsafe request makes out of date: its target, and what the answer names of the same
-/// origin (RFC 9111, section 4.4).
-void session::invalidate_target(const http::response_head& answer) {
-    if (!exchange_.invalidates(answer.status)) return;
+/// origin (RFC 9111, section 4.4). Returns the floor that was raised.
+std::optional<store::version> session::invalidate_target(const http::response_head& answer) {
+    if (!exchange_.invalidates(answer.status)) return std::nullopt;
     auto& shared = loop_.shared;
     const auto floor = shared.versions.next(shared.clock.wall());
     invalidate(loop_, exchange_.primary_key(), floor);
@@ -143,6 +143,7 @@ void session::invalidate_target(const http::response_head& answer) {
         exchange_.key_of_path(path_query, key);
         if (key != exchange_.primary_key()) invalidate(loop_, key, floor);
     }
+    return floor;
 }
 
 /// The request's head is still in its buffer.

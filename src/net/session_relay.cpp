@@ -25,7 +25,9 @@ task<void> session::share_response(upstream_lease lease, const http::body_framin
         co_return co_await answer_stored();
     }
     exchange_.reader() = store::fill_reader(f, waker_);
-    loop_.spawn_behind(pump_fill(loop_, std::move(lease), framing, reusable, std::move(guard), head));
+    pumped_uri uri{std::string(uri_.host), std::string(uri_.path_query)};
+    loop_.spawn_behind(
+        pump_fill(loop_, std::move(lease), framing, reusable, std::move(guard), head, std::move(uri)));
     co_await follow();
 }
 

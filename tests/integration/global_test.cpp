@@ -597,3 +597,26 @@ TEST_CASE("a replica that is cut off for longer than --max-unsynced validates wh
     REQUIRE(p.wait_for_redis("ready"));
     CHECK(eventually([&] { return p.get("/").cached().hit(); }));
 }
+
+TEST_CASE("an answer to POST that one replica stores answers GET at the others") {
+    redis_server redis;
+    scripted_upstream upstream([](turn& t) {
+        if (t.method() == "GET") return void(t.ok("from GET"));
+        t.respond(200, "Cache-Control: max-age=60\r\nContent-Location: /x\r\n", "POST " + t.read_body());
+    });
+    proxy a(upstream, with_redis(redis, {"--store-post"})), b(upstream, with_redis(redis));
+    REQUIRE(a.wait_for_redis("ready"));
+    REQUIRE(b.wait_for_redis("ready"));
+    CHECK(b.get("/x").body == "from GET");
+    for (const char* body : {"1", "2"}) {
+        CHECK(a.ask("POST", "/x", {}, body).cached().stored());
+        CHECK(a.get("/x").cached().hit());
+        REQUIRE(flushed(a));
+        // What b had is gone; a GET that comes before that would be the newer answer.
+        REQUIRE(eventually([&] { return b.get("/x", "Cache-Control: only-if-cached\r\n").status == 504; }));
+        const response shared = b.get("/x");
+        INFO(shared.summary());
+        CHECK(shared.body == std::string("POST ") + body);
+        CHECK(shared.cached().hit());
+    }
+}

@@ -1,6 +1,7 @@
 // Every way in which an upstream can fail: the client learns of it, and nothing of it is ever stored.
 #include "support/catch.hpp"
 #include "support/proxy.hpp"
+#include "support/wait.hpp"
 
 #include <functional>
 
@@ -110,6 +111,17 @@ TEST_CASE("an upstream that is not there is a 502 that says so") {
         CHECK(r.status == 502);
         CHECK(r.cached().detail() == "upstream-refused");
     }
+}
+
+TEST_CASE("the warning of an answer that is cut short names its URI") {
+    scripted_upstream upstream([](turn& t) {
+        t.send(top + "Content-Length: 10\r\n\r\nhello");
+        t.close();
+    });
+    proxy p(upstream);
+    CHECK_FALSE(p.get("/x?y").complete);
+    CHECK(eventually(
+        [&] { return p.log().find("upstream-truncated: shop.example/x?y") != std::string::npos; }));
 }
 
 TEST_CASE("an answer that is cut short never looks whole to the client, and is never stored") {
