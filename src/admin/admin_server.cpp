@@ -1,4 +1,5 @@
 #include <meshcache/admin/admin_server.hpp>
+#include <meshcache/http/grammar.hpp>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -11,7 +12,9 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <optional>
 #include <string_view>
 #include <unistd.h>
 #include <variant>
@@ -27,6 +30,9 @@ using executor = asio::io_context::executor_type;
 using stream = beast::basic_stream<asio::generic::stream_protocol, executor>;
 using request = bhttp::request<bhttp::string_body>;
 using response = bhttp::response<bhttp::string_body>;
+
+using timer = asio::basic_waitable_timer<std::chrono::steady_clock,
+                                         asio::wait_traits<std::chrono::steady_clock>, executor>;
 
 constexpr asio::as_tuple_t<asio::use_awaitable_t<executor>> use_task{};
 constexpr std::chrono::seconds idle_limit{30};
@@ -115,9 +121,7 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
             auto [ec, socket] = co_await self->acceptor_.async_accept(use_task);
             if (ec == asio::error::operation_aborted || self->stopped_) co_return;
             if (ec) {
-                asio::basic_waitable_timer<std::chrono::steady_clock,
-                                           asio::wait_traits<std::chrono::steady_clock>, executor>
-                    pause(self->io_.get_executor(), std::chrono::milliseconds(100));
+                timer pause(self->io_.get_executor(), std::chrono::milliseconds(100));
                 (void)co_await pause.async_wait(use_task);
                 continue;
             }
@@ -146,8 +150,11 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
             if (read_error &&
                 read_error.category() != bhttp::make_error_code(bhttp::error::bad_method).category())
                 co_return;
-            response answer = read_error ? text(bhttp::status::bad_request, "the request is not sound HTTP\n")
-                                         : self->answer(parser.get());
+            response answer;
+            if (read_error)
+                answer = text(bhttp::status::bad_request, "the request is not sound HTTP\n");
+            else
+                answer = co_await respond(*self, parser.get());
             const bool keep = !read_error && parser.get().keep_alive();
             answer.version(read_error ? 11 : parser.get().version());
             answer.keep_alive(keep);
@@ -170,27 +177,38 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
         return out;
     }
 
-    response answer(const request& r) const {
+    static response wrong_method(std::string_view allowed) {
+        auto out = text(bhttp::status::method_not_allowed, "only " + std::string(allowed) + "\n");
+        out.set(bhttp::field::allow, {allowed.data(), allowed.size()});
+        return out;
+    }
+
+    static task<response> respond(impl& self, const request& r) {
         const std::string_view target(r.target().data(), r.target().size());
-        const auto path = target.substr(0, target.find('?'));
+        const auto question = std::min(target.find('?'), target.size());
+        const auto path = target.substr(0, question);
         const bool health = path == "/healthz" || path == "/readyz";
-        const bool known = health || path == "/metrics" || path == "/stats";
-        if (!health && !token_.empty()) {
+        if (!health && !self.token_.empty()) {
             const auto sent = r[bhttp::field::authorization];
-            if (!same_secret({sent.data(), sent.size()}, "Bearer " + token_)) {
+            if (!same_secret({sent.data(), sent.size()}, "Bearer " + self.token_)) {
                 auto out = text(bhttp::status::unauthorized,
                                 "this port wants Authorization: Bearer and its --admin-token\n");
                 out.set(bhttp::field::www_authenticate, "Bearer realm=\"meshcache admin\"");
-                return out;
+                co_return out;
             }
         }
-        if (!known)
-            return text(bhttp::status::not_found, "there are /healthz, /readyz, /metrics and /stats\n");
-        if (r.method() != bhttp::verb::get && r.method() != bhttp::verb::head) {
-            auto out = text(bhttp::status::method_not_allowed, "only GET and HEAD\n");
-            out.set(bhttp::field::allow, "GET, HEAD");
-            return out;
+        if (path == "/purge") {
+            if (r.method() != bhttp::verb::post) co_return wrong_method("POST");
+            co_return co_await purge(self, r, target.substr(std::min(question + 1, target.size())));
         }
+        co_return self.show(path, r.method());
+    }
+
+    response show(std::string_view path, bhttp::verb method) const {
+        if (path != "/healthz" && path != "/readyz" && path != "/metrics" && path != "/stats")
+            return text(bhttp::status::not_found,
+                        "there are /healthz, /readyz, /metrics, /stats, and POST /purge\n");
+        if (method != bhttp::verb::get && method != bhttp::verb::head) return wrong_method("GET, HEAD");
         if (path == "/healthz") return text(bhttp::status::ok, "ok\n");
         if (path == "/readyz") {
             const auto why = sources_.not_ready();
@@ -200,6 +218,33 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
         if (path == "/metrics")
             return text(bhttp::status::ok, sources_.metrics(), "text/plain; version=0.0.4; charset=utf-8");
         return text(bhttp::status::ok, sources_.stats(), "application/json");
+    }
+
+    /// 200 when nothing is left to be done, 202 when it is applied here and queued for the others.
+    static task<response> purge(impl& self, const request& r, std::string_view query) {
+        // A page in somebody's browser must not purge by a form that it posts to a loopback address.
+        if (r.count(bhttp::field::origin) != 0)
+            co_return text(bhttp::status::forbidden, "purges are not for browsers: the request has Origin\n");
+        const auto type = r[bhttp::field::content_type];
+        const std::string_view media = std::string_view(type.data(), type.size()).substr(0, type.find(';'));
+        if (!r.body().empty() && !http::iequals(http::trim(media), "application/json"))
+            co_return text(bhttp::status::unsupported_media_type,
+                           "the content of a purge is JSON: Content-Type: application/json\n");
+        auto wanted = read_purge(query, r.body());
+        if (!wanted) co_return text(bhttp::status::bad_request, wanted.error + "\n");
+
+        const auto report = std::make_shared<std::optional<purge_report>>();
+        const auto news = std::make_shared<timer>(self.io_.get_executor());
+        self.sources_.purge(*std::move(wanted), [report, news](purge_report done) {
+            *report = std::move(done);
+            news->cancel();
+        });
+        if (!*report) {
+            news->expires_at(timer::time_point::max());
+            (void)co_await news->async_wait(use_task);
+        }
+        const auto status = (*report)->acknowledged ? bhttp::status::ok : bhttp::status::accepted;
+        co_return text(status, purge_json(**report), "application/json");
     }
 
     asio::io_context& io_;

@@ -21,6 +21,7 @@
 #include <optional>
 #include <random>
 #include <thread>
+#include <utility>
 
 namespace meshcache::app {
 namespace {
@@ -116,6 +117,8 @@ replica::link_settings link_settings_of(const configuration& cfg) {
     return s;
 }
 
+using purge_done = std::function<void(admin::purge_report)>;
+
 class server {
   public:
     explicit server(const configuration& cfg)
@@ -129,7 +132,9 @@ class server {
           admin_(io_,
                  {.not_ready = [this] { return not_ready(); },
                   .metrics = [this] { return metrics_page(); },
-                  .stats = [this] { return stats_page(); }},
+                  .stats = [this] { return stats_page(); },
+                  .purge = [this](admin::purge_request what,
+                                  purge_done done) { purge(std::move(what), std::move(done)); }},
                  cfg.admin_token) {}
 
     int run() {
@@ -257,6 +262,49 @@ class server {
         });
     }
 
+    /// Applies an operator's purge here, at once, and tells Redis; `done` is called when Redis has
+    /// acknowledged, or when it has not within the time that a command may take.
+    void purge(admin::purge_request what, purge_done done) {
+        const auto floor = versions_.next(clock_.wall());
+        admin::purge_report report;
+        report.selectors = what.selectors.size();
+        report.version = floor.to_string();
+        report.shared = link_.has_value();
+        for (const auto& s : what.selectors) {
+            if (s.kind == store::selector_kind::key && cache_.raise_floor(cache_.view(s.text), floor))
+                admin_counts_.add(counter::removed_purged);
+        }
+        if (!link_) {
+            if (std::any_of(what.selectors.begin(), what.selectors.end(),
+                            [](const auto& s) { return s.kind == store::selector_kind::everything; }))
+                cache_.clear();
+            report.acknowledged = true;
+            done(std::move(report));
+            return;
+        }
+        struct state {
+            state(asio::io_context& io, admin::purge_report r, purge_done d)
+                : patience(io), report(std::move(r)), done(std::move(d)) {}
+            asio::steady_timer patience;
+            admin::purge_report report;
+            purge_done done;
+            void end() {
+                if (const auto call = std::exchange(done, nullptr)) call(report);
+            }
+        };
+        const auto shared = std::make_shared<state>(io_, std::move(report), std::move(done));
+        shared->patience.expires_after(cfg_.redis_command_timeout);
+        shared->patience.async_wait([shared](error_code) { shared->end(); });
+        link_->purge(std::move(what.selectors), floor, [this, shared](std::string position) {
+            asio::post(io_, [shared, position = std::move(position)] {
+                shared->report.acknowledged = true;
+                shared->report.position = position;
+                shared->patience.cancel();
+                shared->end();
+            });
+        });
+    }
+
     std::string not_ready() const {
         if (drain_until_) return "draining";
         return ready_ ? "" : "starting";
@@ -358,6 +406,7 @@ class server {
     std::uint64_t replica_;
     steady_time started_;
     metrics counters_;
+    metrics_slab& admin_counts_ = counters_.make_slab(); ///< of the main thread
     std::atomic<std::size_t> connections_{0};
     net::client_limit clients_{cfg_.max_connections_per_client};
     store::cache cache_;

@@ -50,6 +50,9 @@ std::string link::check(const link_settings& settings) {
 void link::start() { impl_->start(); }
 void link::put(store::response_ptr response) { impl_->put(std::move(response)); }
 void link::invalidate(std::string_view key, const store::version& floor) { impl_->invalidate(key, floor); }
+void link::purge(std::vector<store::selector> what, const store::version& floor, purge_handler handler) {
+    impl_->purge(std::move(what), floor, std::move(handler));
+}
 bool link::lookup(std::string_view key, lookup_handler handler) {
     return impl_->lookup(key, std::move(handler));
 }

@@ -30,6 +30,7 @@
 #include <cstdint>
 #include <deque>
 #include <initializer_list>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -59,6 +60,8 @@ inline constexpr milliseconds housekeeping_period{250};
 /// The same words are logged once in this time, and no more than so many different ones.
 inline constexpr milliseconds log_interval{30'000};
 inline constexpr std::size_t max_logged = 32;
+/// Purges whose acknowledgement somebody waits for.
+inline constexpr std::size_t max_purge_waiters = 1024;
 /// Memory for floors that a Redis may have to be told again.
 inline constexpr std::size_t floor_memory_bytes = 4u << 20;
 
@@ -72,6 +75,7 @@ class link::impl {
     void start();
     void put(store::response_ptr response);
     void invalidate(std::string_view key, const store::version& floor);
+    void purge(std::vector<store::selector> what, const store::version& floor, purge_handler handler);
     bool lookup(std::string_view key, lookup_handler handler);
     std::size_t drain(steady_time deadline);
     link_stats stats() const;
@@ -86,6 +90,12 @@ class link::impl {
         store::version begun = {}; ///< the moment when it was sent
     };
     using lookup_ptr = std::shared_ptr<lookup_request>;
+
+    struct purge_waiter {
+        store::version floor;
+        std::vector<std::string> names; ///< of the selectors that Redis has not acknowledged yet
+        purge_handler handler;
+    };
 
     struct refetch {
         std::string key;
@@ -127,6 +137,7 @@ class link::impl {
     void send_floors(const batch_ptr& batch);
     void on_batch_reply(const batch_ptr& batch, const std::vector<store::response_ptr>& sent,
                         const reply_view* reply);
+    void on_floors_acknowledged(const write_batch& batch, std::string_view position);
     void on_put_verdicts(const std::vector<store::response_ptr>& sent, const reply_view& reply);
     /// Drops the local response of exactly that version. Nothing older takes its place: what was served once
     /// is not taken back. Returns whether it was there.
@@ -226,6 +237,8 @@ class link::impl {
     bool writes_paused_ = false;
     backoff write_backoff_;
     int write_errors_ = 0, script_losses_ = 0; ///< in a row
+
+    std::list<purge_waiter> purge_waiters_;
 
     std::deque<lookup_ptr> pending_lookups_; ///< by deadline
     bool lookup_timer_armed_ = false;

@@ -91,17 +91,17 @@ void link::impl::send_floors(const batch_ptr& batch) {
     names.reserve(batch->floors.size());
     texts.reserve(batch->floors.size() * 2);
     for (const floor_item& f : batch->floors) {
-        names.push_back(f.everything ? names_.floors() : names_.record(f.key));
-        texts.push_back(f.everything ? std::string("a") : "k" + f.key);
+        names.push_back(f.is_key() ? names_.record(f.key()) : names_.floors());
+        texts.push_back(f.name);
         const auto bytes = f.floor.bytes();
         texts.emplace_back(bytes.data(), bytes.size());
         // Known from now on: responses of this replica above it were made in its knowledge.
-        if (f.everything) {
+        if (f.is_everything()) {
             floor_of_all_ = std::max(floor_of_all_, f.floor);
             local_floor_of_all_ = std::max(local_floor_of_all_, f.floor);
             queue_.with([&](write_queue& q) { q.raise_all(local_floor_of_all_); });
-        } else {
-            floors_.raise({f.key, f.hash}, f.floor, f.floor);
+        } else if (f.is_key()) {
+            floors_.raise({f.key(), f.hash}, f.floor, f.floor);
         }
     }
     const std::string key_count = number(static_cast<std::int64_t>(2 + names.size()));
@@ -132,7 +132,53 @@ void link::impl::on_batch_reply(const batch_ptr& batch, const std::vector<store:
     slab_.add(counter::redis_batches);
     slab_.add(counter::redis_invalidations, batch->floors.size());
     on_put_verdicts(sent, *reply);
+    if (!batch->floors.empty()) on_floors_acknowledged(*batch, reply->text());
     pump();
+}
+
+void link::impl::purge(std::vector<store::selector> what, const store::version& floor,
+                       purge_handler handler) {
+    asio::post(io_, [this, what = std::move(what), floor, handler = std::move(handler)]() mutable {
+        if (finished_) return;
+        purge_waiter waiter{floor, {}, std::move(handler)};
+        for (const store::selector& s : what) {
+            if (s.kind == store::selector_kind::everything && !s.soft)
+                apply_floor_of_all(floor, clock_.wall());
+            std::string name = s.name();
+            queue_.with([&](write_queue& q) {
+                if (s.is_group())
+                    q.purge(name, local_.hash(name), floor);
+                else
+                    q.invalidate(local_.view(s.text), floor);
+            });
+            waiter.names.push_back(std::move(name));
+        }
+        // Beyond the bound nobody is told; whoever asked gives up by himself.
+        if (waiter.handler && purge_waiters_.size() < max_purge_waiters)
+            purge_waiters_.push_back(std::move(waiter));
+        pump();
+    });
+}
+
+/// A purge is acknowledged once Redis has, for each of its selectors, a floor of it or one above: that may be
+/// of a later purge of the same, or of everything, into which too many floors were merged.
+void link::impl::on_floors_acknowledged(const write_batch& batch, std::string_view position) {
+    for (auto waiter = purge_waiters_.begin(); waiter != purge_waiters_.end();) {
+        std::erase_if(waiter->names, [&](const std::string& name) {
+            return std::any_of(batch.floors.begin(), batch.floors.end(), [&](const floor_item& f) {
+                const bool covers =
+                    f.name == name || f.is_everything() || (f.name == "sa" && name.starts_with('s'));
+                return covers && f.floor >= waiter->floor;
+            });
+        });
+        if (!waiter->names.empty()) {
+            ++waiter;
+            continue;
+        }
+        const purge_handler handler = std::move(waiter->handler);
+        waiter = purge_waiters_.erase(waiter);
+        handler(std::string(position));
+    }
 }
 
 void link::impl::on_put_verdicts(const std::vector<store::response_ptr>& sent, const reply_view& reply) {

@@ -103,9 +103,10 @@ for n = 3, #KEYS do
   entry[#entry + 1] = selector
   entry[#entry + 1] = floor
 end
-if #entry > bare then redis.call(unpack(entry)) end
+local position = ''
+if #entry > bare then position = redis.call(unpack(entry)) end
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('(%.0f', now - tonumber(ARGV[5])))
-return #KEYS - 2
+return position
 )lua";
 
 /// The checker's mutants have one line of a script changed; without one, this is nothing.

@@ -35,7 +35,7 @@ const script& put_script();
 
 /// KEYS: log, floors, then for each floor the name of its record (of the floors where there is none).
 /// ARGV: length of the log, id of the replica, longest lead in ms, skew in ms, retention of floors in ms,
-/// then for each floor: selector, version. Returns how many floors there were.
+/// then for each floor: selector, version. Returns the id of the entry in the log.
 const script& purge_script();
 
 } // namespace meshcache::replica

@@ -12,6 +12,15 @@ void raise(std::optional<store::version>& floor, const store::version& to) {
     if (!floor || *floor < to) floor = to;
 }
 
+/// Names of selectors; their hash is 0 in the index.
+constexpr std::string_view everything = "a", soft_everything = "sa";
+
+std::string key_floor_name(std::string_view key) {
+    std::string name(1, static_cast<char>(store::selector_kind::key));
+    name += key;
+    return name;
+}
+
 } // namespace
 
 put_result write_queue::put(store::response_ptr response) {
@@ -55,17 +64,30 @@ put_result write_queue::put(store::response_ptr response) {
 
 void write_queue::invalidate(http::key_view key, const store::version& floor) {
     forget_below(key, floor);
-    if (const auto found = floor_index_.find(key); found != floor_index_.end()) {
-        found->second->floor = std::max(found->second->floor, floor);
-        return;
-    }
-    if (pending_all_ && floor <= *pending_all_) return;
-    const floor_list::iterator at =
-        floors_.insert(floors_.end(), floor_item{false, std::string(key.bytes), key.hash, floor});
-    floor_index_.emplace(view(*at), at);
-    floor_bytes_ += cost(*at);
+    add_floor(key_floor_name(key.bytes), key.hash, floor, false);
     merge_floors_if_too_many();
     make_room();
+}
+
+void write_queue::purge(std::string_view name, std::uint64_t hash, const store::version& floor) {
+    const bool of_all = name == everything || name == soft_everything;
+    add_floor(std::string(name), of_all ? 0 : hash, floor, false);
+    merge_floors_if_too_many();
+    make_room();
+}
+
+void write_queue::add_floor(std::string name, std::uint64_t hash, const store::version& floor, bool first) {
+    if (const auto all = floor_index_.find({everything, 0});
+        all != floor_index_.end() && floor <= all->second->floor)
+        return;
+    if (const auto waiting = floor_index_.find({name, hash}); waiting != floor_index_.end()) {
+        waiting->second->floor = std::max(waiting->second->floor, floor);
+        return;
+    }
+    const floor_list::iterator at =
+        floors_.insert(first ? floors_.begin() : floors_.end(), floor_item{std::move(name), hash, floor});
+    floor_index_.emplace(view(*at), at);
+    floor_bytes_ += cost(*at);
 }
 
 void write_queue::forget_below(http::key_view key, const store::version& floor) {
@@ -93,16 +115,11 @@ batch_ptr write_queue::take() {
     auto batch = std::make_shared<write_batch>();
     batch->id = ++last_id_;
     std::size_t bytes = 0;
-    if (pending_all_ || !floors_.empty()) {
-        if (pending_all_) {
-            batch->floors.push_back({true, {}, 0, *pending_all_});
-            floor_bytes_ += cost(batch->floors.back());
-            pending_all_.reset();
-        }
+    if (!floors_.empty()) {
         while (!floors_.empty() && batch->floors.size() < limits_.batch_records &&
                bytes < limits_.batch_bytes) {
             floor_item& first = floors_.front();
-            bytes += first.key.size();
+            bytes += first.name.size();
             floor_index_.erase(view(first));
             batch->floors.push_back(std::move(first));
             floors_.pop_front();
@@ -142,17 +159,8 @@ void write_queue::put_back(std::uint64_t id) {
     for (const floor_item& sent : batch->floors) floor_bytes_ -= cost(sent);
     if constexpr (planted == mutant::failed_batch_is_lost) return;
 
-    for (auto sent = batch->floors.rbegin(); sent != batch->floors.rend(); ++sent) {
-        if (sent->everything) {
-            raise(pending_all_, sent->floor);
-        } else if (const auto waiting = floor_index_.find(view(*sent)); waiting != floor_index_.end()) {
-            waiting->second->floor = std::max(waiting->second->floor, sent->floor);
-        } else if (!pending_all_ || *pending_all_ < sent->floor) {
-            const floor_list::iterator at = floors_.insert(floors_.begin(), *sent);
-            floor_index_.emplace(view(*at), at);
-            floor_bytes_ += cost(*at);
-        }
-    }
+    for (auto sent = batch->floors.rbegin(); sent != batch->floors.rend(); ++sent)
+        add_floor(sent->name, sent->hash, sent->floor, true);
     for (auto sent = batch->puts.rbegin(); sent != batch->puts.rend(); ++sent) {
         const http::key_view key = view(**sent);
         if (put_index_.contains(key)) { // put() took it because it is newer
@@ -176,17 +184,20 @@ std::optional<store::version> write_queue::floor_of(http::key_view key) const {
 
 std::optional<store::version> write_queue::unacknowledged_floor_of(http::key_view key) const {
     std::optional<store::version> floor;
-    if (pending_all_) raise(floor, *pending_all_);
-    if (const auto found = floor_index_.find(key); found != floor_index_.end())
+    if (floors_.empty() && in_flight_.empty()) return floor;
+    if (const auto found = floor_index_.find({everything, 0}); found != floor_index_.end())
+        raise(floor, found->second->floor);
+    const std::string name = key_floor_name(key.bytes);
+    if (const auto found = floor_index_.find({name, key.hash}); found != floor_index_.end())
         raise(floor, found->second->floor);
     for (const batch_ptr& batch : in_flight_)
         for (const floor_item& sent : batch->floors)
-            if (sent.everything || key_view_equal{}(view(sent), key)) raise(floor, sent.floor);
+            if (sent.is_everything() || sent.name == name) raise(floor, sent.floor);
     return floor;
 }
 
 std::size_t write_queue::depth() const noexcept {
-    std::size_t count = puts_.size() + floors_.size() + (pending_all_ ? 1 : 0);
+    std::size_t count = puts_.size() + floors_.size();
     for (const batch_ptr& batch : in_flight_) count += batch->puts.size() + batch->floors.size();
     return count;
 }
@@ -210,14 +221,17 @@ void write_queue::make_room() {
 
 void write_queue::merge_floors_if_too_many() {
     if (floors_.size() <= limits_.floors && floor_bytes_ <= limits_.bytes / 4) return;
-    if (floors_.empty()) return;
+    std::optional<store::version> hard, soft;
     for (const floor_item& waiting : floors_) {
-        raise(pending_all_, waiting.floor);
+        raise(waiting.is_soft() ? soft : hard, waiting.floor);
         floor_bytes_ -= cost(waiting);
     }
+    if (!hard && !soft) return;
     ++counts_.merged;
     floor_index_.clear();
     floors_.clear();
+    if (hard) add_floor(std::string(everything), 0, *hard, false);
+    if (soft) add_floor(std::string(soft_everything), 0, *soft, false);
 }
 
 shared_write_queue::put_outcome shared_write_queue::put(store::response_ptr response) {

@@ -1,6 +1,7 @@
 #pragma once
 // What waits for Redis: stored responses, coalesced by key, and floors. Bounded in bytes. Under pressure the
-// oldest responses go first, and are counted; floors never go, but merge into one floor for everything.
+// oldest responses go first, and are counted; floors never go, but merge into one floor for everything (soft
+// ones into a soft one).
 //
 // Order between keys, and between a key's response and its floor, does not matter: Redis keeps the newest
 // version and nothing below a floor, whatever comes first. Floors are sent first, because they are small and
@@ -10,6 +11,7 @@
 #include "floor_memory.hpp"
 
 #include <meshcache/http/cache_key.hpp>
+#include <meshcache/store/selector.hpp>
 #include <meshcache/store/stored_response.hpp>
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -32,12 +34,17 @@ struct queue_limits {
     std::size_t batch_bytes = 256u << 10; ///< a single larger record makes a batch of its own
 };
 
-/// A floor on its way to Redis: for one key, or for everything.
+/// A floor on its way to Redis.
 struct floor_item {
-    bool everything = false;
-    std::string key;
-    std::uint64_t hash = 0;
+    std::string name;       ///< of its selector
+    std::uint64_t hash = 0; ///< of a key floor the store's hash of the key, of others of the name
     store::version floor;
+
+    bool is_key() const noexcept { return name.front() == static_cast<char>(store::selector_kind::key); }
+    bool is_soft() const noexcept { return name.front() == 's'; }
+    bool is_everything() const noexcept { return name == "a"; }
+    /// Of a key floor.
+    std::string_view key() const noexcept { return std::string_view(name).substr(1); }
 };
 
 /// What is sent by one script call: either responses or floors. Immutable once taken.
@@ -67,8 +74,10 @@ class write_queue {
     explicit write_queue(const queue_limits& limits) : limits_(limits) {}
 
     put_result put(store::response_ptr response);
-    /// Queues a floor, and gives up what waits below it.
+    /// Queues a floor for a key, and gives up what waits below it.
     void invalidate(http::key_view key, const store::version& floor);
+    /// Queues any other floor. `hash`: the store's, of `name`.
+    void purge(std::string_view name, std::uint64_t hash, const store::version& floor);
     /// Another replica raised a floor: gives up what waits below it, and sends nothing.
     void forget_below(http::key_view key, const store::version& floor);
     /// Another replica, or this one, made everything below `floor` invalid: put() refuses what lies below.
@@ -95,7 +104,7 @@ class write_queue {
     std::size_t bytes() const noexcept { return put_bytes_ + floor_bytes_; }
     bool empty() const noexcept { return depth() == 0; }
     /// Whether something waits, in flight aside.
-    bool has_work() const noexcept { return !puts_.empty() || !floors_.empty() || pending_all_.has_value(); }
+    bool has_work() const noexcept { return !puts_.empty() || !floors_.empty(); }
     queue_counts take_counts();
 
   private:
@@ -105,10 +114,11 @@ class write_queue {
     using index = boost::unordered_flat_map<http::key_view, Position, key_view_hash, key_view_equal>;
 
     static std::size_t cost(const store::stored_response& r) noexcept { return r.charge() + 96; }
-    static std::size_t cost(const floor_item& f) noexcept { return f.key.size() + 160; }
+    static std::size_t cost(const floor_item& f) noexcept { return f.name.size() + 160; }
     static http::key_view view(const store::stored_response& r) noexcept { return {r.key(), r.hash()}; }
-    static http::key_view view(const floor_item& f) noexcept { return {f.key, f.hash}; }
+    static http::key_view view(const floor_item& f) noexcept { return {f.name, f.hash}; }
 
+    void add_floor(std::string name, std::uint64_t hash, const store::version& floor, bool first);
     void erase_put(put_list::iterator at);
     void make_room();
     void merge_floors_if_too_many();
@@ -118,7 +128,6 @@ class write_queue {
     floor_list floors_;
     index<put_list::iterator> put_index_;
     index<floor_list::iterator> floor_index_;
-    std::optional<store::version> pending_all_;   ///< waits to be sent
     std::optional<store::version> known_all_;     ///< holds; nothing below it is queued
     std::vector<batch_ptr> in_flight_;            ///< two at the most, so a vector is searched
     std::size_t put_bytes_ = 0, floor_bytes_ = 0; ///< in flight included

@@ -1,6 +1,7 @@
 #pragma once
-// The admin port: health, readiness, metrics and statistics over HTTP, for operators and machines.
+// The admin port: health, readiness, metrics, statistics and purges over HTTP, for operators and machines.
 // Runs on the event loop that it is given, beside the proxy's own; it is not on the way of any request.
+#include <meshcache/admin/purge.hpp>
 #include <meshcache/base/endpoint.hpp>
 #include <meshcache/base/error.hpp>
 
@@ -17,11 +18,15 @@ struct admin_sources {
     std::function<std::string()> not_ready; ///< why this replica should get no traffic; empty: it is ready
     std::function<std::string()> metrics;   ///< the page for Prometheus
     std::function<std::string()> stats;     ///< the JSON object
+    /// Carries out a purge; `done` is called once, on the admin loop's thread, within a bounded time, and
+    /// possibly before this returns.
+    std::function<void(purge_request, std::function<void(purge_report)> done)> purge;
 };
 
 class admin_server {
   public:
-    /// `token`: what a client must send as `Authorization: Bearer ...`, health and readiness excepted; empty: nothing.
+    /// `token`: what a client must send as `Authorization: Bearer ...`, health and readiness excepted; empty:
+    /// nothing.
     admin_server(boost::asio::io_context& io, admin_sources sources, std::string token);
     ~admin_server();
     admin_server(const admin_server&) = delete;

@@ -9,12 +9,14 @@
 #include <meshcache/base/error.hpp>
 #include <meshcache/base/metrics.hpp>
 #include <meshcache/store/cache.hpp>
+#include <meshcache/store/selector.hpp>
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace spdlog {
 class logger;
@@ -38,7 +40,8 @@ struct link_settings {
 
 enum class link_state : std::uint8_t {
     connecting, ///< no connection yet, or lost and backing off
-    loading,    ///< authenticating, loading scripts, catching up with the log; or reconciling, when all else works
+    loading,    ///< authenticating, loading scripts, catching up with the log; or reconciling, when all else
+                ///< works
     ready,      ///< commands flow, the log is followed, and the local store agrees with it
     draining,
     stopped,
@@ -53,23 +56,23 @@ struct latency_summary {
 /// What /stats shows of the link.
 struct link_stats {
     link_state state = link_state::connecting;
-    bool following = false;       ///< the change log is being read
-    bool breaker_open = false;    ///< look-ups are skipped
-    std::string log_position;     ///< the last stream id seen, such as "1700000000000-3"
-    std::size_t queue_depth = 0;  ///< records and invalidations that wait or are in flight
+    bool following = false;      ///< the change log is being read
+    bool breaker_open = false;   ///< look-ups are skipped
+    std::string log_position;    ///< the last stream id seen, such as "1700000000000-3"
+    std::size_t queue_depth = 0; ///< records and invalidations that wait or are in flight
     std::size_t queue_bytes = 0;
-    latency_summary propagation;  ///< from a version's making elsewhere to its arrival here
+    latency_summary propagation; ///< from a version's making elsewhere to its arrival here
     std::string last_error;
 };
 
 class link {
   public:
-    /// `response` is null for a miss, whatever the reason; the record was decoded, is fresh or usable stale, and
-    /// its key is the one asked for.
+    /// `response` is null for a miss, whatever the reason; the record was decoded, is fresh or usable stale,
+    /// and its key is the one asked for.
     using lookup_handler = std::function<void(store::response_ptr response)>;
 
-    /// All references outlive the link. It makes a slab of its own in `counters`, and counts there everything that
-    /// concerns Redis, look-ups that were skipped included.
+    /// All references outlive the link. It makes a slab of its own in `counters`, and counts there everything
+    /// that concerns Redis, look-ups that were skipped included.
     link(link_settings settings, store::cache& local, store::hybrid_clock& versions,
          const clock_source& clock, metrics& counters, std::shared_ptr<spdlog::logger> log);
     ~link();
@@ -88,13 +91,20 @@ class link {
     /// Queues a floor for that key: nothing below `floor` is valid anywhere. Never dropped.
     void invalidate(std::string_view key, const store::version& floor);
 
+    /// Queues an operator's purge: a floor for each of the selectors, which were applied to the local store
+    /// already. Never dropped. `handler` may be empty; it is called on the link's thread with the position
+    /// of the entry in the change log once Redis has acknowledged everything, however late that is, and not
+    /// at all if the link ends before.
+    using purge_handler = std::function<void(std::string position)>;
+    void purge(std::vector<store::selector> what, const store::version& floor, purge_handler handler);
+
     /// Asks Redis for a record; `handler` is called exactly once, on the link's thread, within
     /// lookup_timeout or so. Returns false, and does not call it, when the look-up would be
     /// useless: not connected, the log is not followed, or the circuit breaker is open.
     bool lookup(std::string_view key, lookup_handler handler);
 
-    /// Sends what is queued until nothing is left or `deadline` passes, then disconnects and joins the thread.
-    /// Returns how many records and invalidations were left.
+    /// Sends what is queued until nothing is left or `deadline` passes, then disconnects and joins the
+    /// thread. Returns how many records and invalidations were left.
     std::size_t drain(steady_time deadline);
 
     link_stats stats() const;

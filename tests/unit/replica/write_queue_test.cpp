@@ -24,7 +24,8 @@ std::vector<std::string> keys_of(const batch_ptr& batch) {
 std::vector<std::string> floors_of(const batch_ptr& batch) {
     std::vector<std::string> out;
     if (batch)
-        for (const auto& f : batch->floors) out.push_back(f.everything ? "*" : f.key);
+        for (const auto& f : batch->floors)
+            out.push_back(f.is_key() ? std::string(f.key()) : f.is_everything() ? "*" : f.name);
     return out;
 }
 
@@ -271,9 +272,10 @@ TEST_CASE("Under random use Redis ends with the newest of every key above its fl
         std::uint64_t clock = 1;
         const auto deliver = [&](const batch_ptr& batch) {
             for (const auto& f : batch->floors) {
-                auto& level = redis_floor[f.key];
+                const std::string key(f.key());
+                auto& level = redis_floor[key];
                 level = std::max(level, f.floor);
-                if (redis.contains(f.key) && redis[f.key] < f.floor) redis.erase(f.key);
+                if (redis.contains(key) && redis[key] < f.floor) redis.erase(key);
             }
             for (const auto& r : batch->puts) {
                 const std::string key(r->key());
