@@ -365,6 +365,13 @@ action exchange::from_fill(const store::fill_view& view, wall_time now) {
         outcome_.fwd = forward::vary_miss;
         return fetch_alone();
     }
+    if (view.head && !cache_.admits(cache_.view(view.head->key), view.head->meta.version, view.head->text)) {
+        // Purged since it was asked for, perhaps by a tag that only the answer tells of: not for those who ask
+        // after the purge.
+        collapse_.leave(*reader_.of());
+        reader_ = {};
+        return miss(now);
+    }
     if (!view.head && !reader_.of()->asked()) {
         // It was stored already, here or in Redis, and nothing was forwarded: for this request, too, it is
         // found.

@@ -211,6 +211,22 @@ void build_key(const request_uri& uri, std::string_view method_text, std::string
     append_key_part(uri.path_query, out);
 }
 
+std::optional<key_parts> split_key(std::string_view key) noexcept {
+    std::string_view parts[4];
+    std::size_t at = 0;
+    for (std::string_view& part : parts) {
+        std::size_t size = 0;
+        const char* const end = key.data() + key.size();
+        const auto [colon, error] = std::from_chars(key.data() + at, end, size);
+        if (error != std::errc{} || colon == end || *colon != ':') return std::nullopt;
+        at = static_cast<std::size_t>(colon - key.data()) + 1;
+        if (size > key.size() - at) return std::nullopt;
+        part = key.substr(at, size);
+        at += size;
+    }
+    return key_parts{parts[1], parts[3], key.substr(0, at)};
+}
+
 void append_variant(std::string_view vary_names, const field_list& request_fields, std::string& out,
                     const variant_policy& policy) {
     // The upstream never saw what Connection made us drop, so that the variant is the one without it.

@@ -3,6 +3,7 @@
 #include <meshcache/http/forwarding.hpp>
 #include <meshcache/http/grammar.hpp>
 #include <meshcache/http/storability.hpp>
+#include <meshcache/http/surrogate.hpp>
 #include <meshcache/http/upgrade.hpp>
 #include <meshcache/http/uri_reference.hpp>
 #include <meshcache/http/validation.hpp>
@@ -68,6 +69,7 @@ store_refusal check_directives(const response_head& response, const response_dir
     if (cc.is_private || !cc.private_fields.empty()) return store_refusal::is_private;
     if (authorization && !permits_authorization(cc)) return store_refusal::request_authorization;
     if (vary_matches_nothing(response.fields)) return store_refusal::vary_star;
+    if (!tags_within_bounds(response.fields)) return store_refusal::too_many_tags;
     return store_refusal::none;
 }
 
@@ -137,6 +139,8 @@ std::string_view describe(store_refusal r) noexcept {
         return "private";
     case store_refusal::set_cookie:
         return "set-cookie";
+    case store_refusal::too_many_tags:
+        return "too-many-tags";
     case store_refusal::vary_star:
         return "vary";
     case store_refusal::no_lifetime:

@@ -1,5 +1,7 @@
 #include "codec.hpp"
 
+#include <meshcache/http/surrogate.hpp>
+
 #define XXH_INLINE_ALL
 #include <array>
 #include <limits>
@@ -132,6 +134,10 @@ result<store::response_ptr> decode(std::string_view record, http::key_view key) 
     const std::string_view own_key = record.substr(record_header_size, key_size);
     if (own_key != key.bytes) return error_code(errc::record_key_mismatch);
     const std::string_view head = record.substr(record_header_size + key_size, head_size);
+    std::size_t tags = 0;
+    std::string_view tag;
+    for (http::tag_cursor c(head); c.next(tag);)
+        if (++tags > http::max_tags) return error_code(errc::record_codec); // a purge could not tell
     const std::array<std::string_view, 1> content{record.substr(record_header_size + key_size + head_size)};
     return store::stored_response::make(meta, own_key, key.hash, head, content);
 }

@@ -258,7 +258,7 @@ void link::impl::apply_put(http::key_view key, const store::version& version) {
     const store::response_ptr held = local_.peek(key);
     if (held && held->meta().version >= version) return;
     // Also where nothing is held: a fill that is under way may be older.
-    if (!local_.raise_floor(key, version)) return;
+    if (!local_.supersede(key, version)) return;
     slab_.add(counter::removed_invalidated);
     want(key, version);
 }

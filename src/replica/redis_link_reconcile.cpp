@@ -129,7 +129,7 @@ void link::impl::on_reconcile_step(const std::shared_ptr<reconcile_step>& step) 
             break;
         case verdict::refresh:
             versions_.observe(*in_redis);
-            if (local_.raise_floor(key, *in_redis)) {
+            if (local_.supersede(key, *in_redis)) {
                 slab_.add(counter::reconcile_dropped);
                 slab_.add(counter::removed_invalidated);
                 want(key, *in_redis);

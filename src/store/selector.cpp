@@ -1,5 +1,8 @@
 #include <meshcache/store/selector.hpp>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 namespace meshcache::store {
 
 std::string selector::name() const {
@@ -41,6 +44,12 @@ std::optional<selector> selector::parse(std::string_view name) {
     if (out.kind == selector_kind::key && out.soft) return std::nullopt; // a soft purge of a URI is of `url`
     out.text = name;
     return out;
+}
+
+std::uint64_t selector_hash(selector_kind kind, std::string_view host, std::string_view text) noexcept {
+    const auto seed = static_cast<std::uint64_t>(kind);
+    const std::uint64_t of_host = host.empty() ? seed : XXH3_64bits_withSeed(host.data(), host.size(), seed);
+    return XXH3_64bits_withSeed(text.data(), text.size(), of_host);
 }
 
 } // namespace meshcache::store

@@ -1,8 +1,10 @@
 #include "shard.hpp"
 
 #include <meshcache/base/test_hooks.hpp>
+#include <meshcache/store/vary.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <tuple>
 #include <utility>
 
@@ -23,11 +25,16 @@ std::size_t floors_for(std::size_t limit) noexcept {
 /// Bits of the hash that neither choose the shard nor are all in a node's tag.
 std::uint32_t print_of(std::uint64_t hash) noexcept { return static_cast<std::uint32_t>(hash >> 16); }
 
+/// What a floor of its key is held against: of a note its epoch, below which variants would be valid.
+version oldest_admitted(const stored_response& r) noexcept {
+    return is_vary_note(r) ? std::min(vary_epoch(r), r.meta().version) : r.meta().version;
+}
+
 } // namespace
 
-shard::shard(std::size_t limit, std::size_t max_object, std::size_t max_variants)
+shard::shard(std::size_t limit, std::size_t max_object, std::size_t max_variants, const group_floors& groups)
     : limit_(limit), max_object_(max_object), max_variants_(max_variants),
-      max_nodes_(limit / smallest_charge), t_(max_nodes_), floors_(floors_for(limit)),
+      max_nodes_(limit / smallest_charge), groups_(groups), t_(max_nodes_), floors_(floors_for(limit)),
       fixed_(malloc_charge(sizeof(shard) + alignof(shard)) + floors_.bytes()) {}
 
 std::size_t shard::bytes() const noexcept { return fixed_ + t_.bytes() + t_.order.charge(); }
@@ -41,12 +48,63 @@ std::uint32_t shard::find(http::key_view key) noexcept {
     });
 }
 
-response_ptr shard::lookup(http::key_view key, bool counts) noexcept {
+response_ptr shard::lookup(http::key_view key, bool counts, std::optional<soft_purge>& soft) {
+    dropped out;
     const scoped_lock lock(mutex_);
     const auto id = find(key);
     if (id == no_slot) return nullptr;
+    if (t_.nodes[id].response->meta().held_against.get() != groups_.generation()) [[unlikely]] {
+        if (!hold_against_purges(id, soft, out)) return nullptr;
+    }
     if (counts) s3fifo::use(t_.nodes, id);
     return t_.nodes[id].response;
+}
+
+/// Drops the node's response if a purge forbids it, and says so by false.
+bool shard::hold_against_purges(std::uint32_t id, std::optional<soft_purge>& soft, dropped& out) {
+    const stored_response& r = *t_.nodes[id].response;
+    // In this order: a purge that comes between the two is looked at again.
+    const auto generation = groups_.generation();
+    const auto verdict = groups_.judge(group_floors::of(r), r.meta().held_against.get());
+    if (verdict.invalid) {
+        remove(id, out);
+        ++purged_;
+        return false;
+    }
+    if (verdict.stale_since)
+        soft = {*verdict.stale_since, generation};
+    else
+        r.meta().held_against.set(generation);
+    return true;
+}
+
+void shard::replace_same(const response_ptr& held, response_ptr with, std::uint32_t generation) {
+    const scoped_lock lock(mutex_);
+    const auto id = find({held->key(), held->hash()});
+    if (id == no_slot) return;
+    auto& n = t_.nodes[id];
+    if (n.response != held || with->charge() != held->charge()) return;
+    with->meta().held_against.set(generation);
+    n.response.swap(with); // the caller has the other reference
+}
+
+std::uint32_t shard::sweep(std::uint32_t from, std::size_t max) {
+    dropped out;
+    const scoped_lock lock(mutex_);
+    const std::uint32_t end = t_.nodes.end();
+    std::uint32_t id = from;
+    for (std::size_t steps = 0; id < end && steps < max && out.size() < out.capacity(); ++id, ++steps) {
+        const auto& n = t_.nodes[id];
+        std::optional<soft_purge> soft; // shown when somebody asks for it
+        if (n.response && n.response->meta().held_against.get() != groups_.generation())
+            (void)hold_against_purges(id, soft, out);
+    }
+    return id < end ? id : no_slot;
+}
+
+std::size_t shard::take_purged() {
+    const scoped_lock lock(mutex_);
+    return std::exchange(purged_, 0);
 }
 
 /// Takes out a node that is linked in its queue.
@@ -104,7 +162,7 @@ insert_outcome shard::insert(response_ptr response, const version& begun) {
     using enum insert_result;
     dropped out;
     const http::key_view key{response->key(), response->hash()};
-    const version& v = response->meta().version;
+    const version v = response->meta().version;
     const std::size_t charge = response->charge();
     const bool fits = response->content().size() <= max_object_ && charge <= limit_ / 2;
 
@@ -112,8 +170,16 @@ insert_outcome shard::insert(response_ptr response, const version& begun) {
     auto id = find(key);
     if constexpr (planted != mutant::insert_ignores_versions)
         if (id != no_slot && t_.nodes[id].response->meta().version >= v) return {older};
-    if constexpr (planted != mutant::insert_ignores_floors)
-        if (begun < floors_.base() || v < floors_.of(key.hash)) return {invalidated};
+    const auto generation = groups_.generation();
+    const auto verdict = groups_.judge(group_floors::of(*response), begun);
+    if constexpr (planted != mutant::insert_ignores_floors) {
+        const auto floor = floors_.of(key.hash);
+        if (begun < floors_.base() || v < floor.newer || oldest_admitted(*response) < floor.floor)
+            return {invalidated};
+        if (verdict.invalid) return {invalidated};
+    }
+    // What is to be shown as stale is looked at again when it is asked for.
+    response->meta().held_against.set(verdict.stale_since ? generation - 1 : generation);
     if (!fits) {
         // What it would have replaced is out of date all the same.
         if (id != no_slot) remove(id, out);
@@ -164,14 +230,25 @@ bool shard::raise_floor(http::key_view key, const version& floor) {
     floors_.raise(key.hash, floor);
     if constexpr (planted == mutant::floor_keeps_response) return false;
     const auto id = find(key);
-    if (id == no_slot || t_.nodes[id].response->meta().version >= floor) return false;
+    if (id == no_slot || oldest_admitted(*t_.nodes[id].response) >= floor) return false;
+    remove(id, out);
+    return true;
+}
+
+bool shard::supersede(http::key_view key, const version& newer) {
+    dropped out;
+    const scoped_lock lock(mutex_);
+    floors_.supersede(key.hash, newer);
+    const auto id = find(key);
+    if (id == no_slot || t_.nodes[id].response->meta().version >= newer) return false;
     remove(id, out);
     return true;
 }
 
 bool shard::admits(std::uint64_t hash, const version& v) const noexcept {
     const scoped_lock lock(mutex_);
-    return !(v < floors_.base()) && !(v < floors_.of(hash));
+    const auto floor = floors_.of(hash);
+    return !(v < floors_.base()) && !(v < floor.floor) && !(v < floor.newer);
 }
 
 bool shard::erase(http::key_view key, const version& v) {

@@ -7,6 +7,7 @@
 // that a reader still holds after it left the shard is the reader's.
 #include "floor_table.hpp"
 #include "ghosts.hpp"
+#include "group_floors.hpp"
 #include "link_index.hpp"
 #include "node_slab.hpp"
 #include "s3fifo.hpp"
@@ -18,6 +19,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace meshcache::store {
@@ -25,19 +27,36 @@ namespace meshcache::store {
 class alignas(64) shard {
   public:
     /// `limit`: see smallest_limit. `max_object`: of a response's content; a charge beyond half
-    /// the limit is refused in any case. `max_variants`: see cache_settings.
-    shard(std::size_t limit, std::size_t max_object, std::size_t max_variants);
+    /// the limit is refused in any case. `max_variants`: see cache_settings. `groups` outlives the shard.
+    shard(std::size_t limit, std::size_t max_object, std::size_t max_variants, const group_floors& groups);
 
     /// The least limit with which a shard is of any use.
     static constexpr std::size_t smallest_limit = 64u << 10;
 
     // as in cache.hpp
-    response_ptr lookup(http::key_view key, bool counts) noexcept;
     insert_outcome insert(response_ptr response, const version& begun);
     bool raise_floor(http::key_view key, const version& floor);
+    bool supersede(http::key_view key, const version& newer);
     bool admits(std::uint64_t hash, const version& v) const noexcept;
     bool erase(http::key_view key, const version& v);
     void clear();
+
+    /// What a look-up found: a response, and when a soft purge has made it stale, which it does not show yet.
+    struct soft_purge {
+        wall_time since;
+        std::uint32_t generation = 0; ///< of the purges
+    };
+    /// Sets `soft` when that is so; then replace_same() is to follow.
+    response_ptr lookup(http::key_view key, bool counts, std::optional<soft_purge>& soft);
+    /// Puts `with` in the place of `held`, if that is still there: the same response, shown as stale, and of
+    /// the same size.
+    void replace_same(const response_ptr& held, response_ptr with, std::uint32_t generation);
+
+    /// Holds responses from the node at `from` on, `max` at the most, against purges that they were not yet
+    /// held against; returns where to go on, or no_slot at the end.
+    std::uint32_t sweep(std::uint32_t from, std::size_t max);
+    /// Responses that purges have taken away since the last call.
+    std::size_t take_purged();
 
     /// Appends responses from the node at `from` on, up to `max`, after a bounded number of steps; returns
     /// where to go on, or no_slot at the end.
@@ -64,16 +83,20 @@ class alignas(64) shard {
     void remove(std::uint32_t id, dropped& out) MESHCACHE_REQUIRES(mutex_);
     bool make_room(std::size_t need, dropped& out) MESHCACHE_REQUIRES(mutex_);
     std::uint32_t variant_to_displace(const stored_response& newcomer) MESHCACHE_REQUIRES(mutex_);
+    bool hold_against_purges(std::uint32_t id, std::optional<soft_purge>& soft, dropped& out)
+        MESHCACHE_REQUIRES(mutex_);
 
     const std::size_t limit_;
     const std::size_t max_object_;
     const std::size_t max_variants_;
     const std::size_t max_nodes_;
+    const group_floors& groups_;
     mutable mutex mutex_;
     tables t_ MESHCACHE_GUARDED_BY(mutex_);
     floor_table floors_ MESHCACHE_GUARDED_BY(mutex_);
     const std::size_t fixed_; ///< bytes of the shard itself and its floors
     std::uint64_t evicted_ MESHCACHE_GUARDED_BY(mutex_) = 0;
+    std::size_t purged_ MESHCACHE_GUARDED_BY(mutex_) = 0;
 };
 
 } // namespace meshcache::store

@@ -5,6 +5,7 @@
 #include <meshcache/http/head.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -30,6 +31,15 @@ uri_error split_uri(const request_head& head, std::string& host_buffer, request_
 /// Replaces `out` by the key: `4:http9:localhost3:GET1:/`, each part preceded by its length in decimal
 /// and a colon. GET and HEAD share the key of GET.
 void build_key(const request_uri& uri, std::string_view method_text, std::string& out);
+
+/// What a cache key says of the URI, read back from it; views into the key.
+struct key_parts {
+    std::string_view host;
+    std::string_view path_query;
+    std::string_view uri_key; ///< the key of the URI alone: without what append_variant added
+};
+/// nullopt when `key` does not begin as build_key makes it.
+std::optional<key_parts> split_key(std::string_view key) noexcept;
 
 /// What the operator says of the fields that Vary names.
 struct variant_policy {

@@ -25,6 +25,7 @@ enum class store_refusal : std::uint8_t {
     is_private,
     set_cookie,
     vary_star,
+    too_many_tags, ///< beyond the bounds of surrogate.hpp
     no_lifetime,   ///< not a word about freshness
     already_stale, ///< stale on arrival, with no validator
     too_large,

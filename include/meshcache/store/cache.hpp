@@ -4,6 +4,8 @@
 //
 // Any thread may call anything. No I/O and no callback happens under a shard's mutex.
 #include <meshcache/http/cache_key.hpp>
+#include <meshcache/store/floor_bound.hpp>
+#include <meshcache/store/selector.hpp>
 #include <meshcache/store/stored_response.hpp>
 
 #include <cstddef>
@@ -42,6 +44,7 @@ struct cache_stats {
 };
 
 class shard;
+class group_floors;
 
 class cache {
   public:
@@ -54,10 +57,10 @@ class cache {
     http::key_view view(std::string_view key) const noexcept { return {key, hash(key)}; }
 
     /// The response at that key, fresh or stale, or null. Counts as a use for eviction. The full key is
-    /// compared, so colliding hashes do no harm.
-    response_ptr lookup(http::key_view key) const noexcept;
+    /// compared, so colliding hashes do no harm. A response that a soft purge covers shows itself as stale.
+    response_ptr lookup(http::key_view key) const { return find(key, true); }
     /// The same without counting as a use.
-    response_ptr peek(http::key_view key) const noexcept;
+    response_ptr peek(http::key_view key) const { return find(key, false); }
 
     /// Puts `response` in the place of an older one of its key. `begun` is the hybrid clock's version when
     /// what led to this insert began (for a fill the response's own version, for a record read from
@@ -69,11 +72,33 @@ class cache {
     /// inserts below it. The hybrid clock has observed `floor` already. Returns true when a response was
     /// dropped. Floors are held in a bounded table per shard; the oldest merge into one floor for the
     /// whole shard, which refuses only inserts that began before it.
+    /// A note (vary.hpp) is held against it by its epoch.
     bool raise_floor(http::key_view key, const version& floor);
 
+    /// Others have that version of the key: drops an older stored response, and refuses later inserts below it.
+    /// Returns true when a response was dropped.
+    bool supersede(http::key_view key, const version& newer);
+
+    /// Raises the floor of a group: nothing that `s` covers is valid below it, or, when soft, fresh. Takes the
+    /// same short time whatever it covers; sweep() frees the memory. Floors of groups are held in a bounded
+    /// table; what is forgotten of it holds for every response that had not been held against it, and for
+    /// admit(). `s` is not of kind `key`.
+    void raise_group(const selector& s, const floor_bound& floor);
+
     /// Whether no floor lies above a response of that key and version that came from the upstream: what
-    /// insert() would hold against it.
-    bool admits(http::key_view key, const version& v) const noexcept;
+    /// insert() would hold against it. `head`: the stored head, for its tags, as far as it is known.
+    bool admits(http::key_view key, const version& v, std::string_view head = {}) const;
+
+    /// What group floors make of a response from elsewhere: itself, as stale, or null.
+    response_ptr admit(response_ptr response) const;
+
+    /// Holds stored responses against the purges since they were last held, a bounded number in one step, and drops
+    /// what is invalid. Returns the cursor for the next step, 0 at the end (start with 0).
+    std::uint64_t sweep(std::uint64_t cursor, std::size_t max);
+    /// Changes with every raise_group().
+    std::uint32_t purge_generation() const noexcept;
+    /// Responses that left because of raise_group() since the last call.
+    std::size_t take_purged();
 
     /// Drops the response of that key if its version is exactly `v`. Returns whether it did.
     bool erase(http::key_view key, const version& v);
@@ -92,8 +117,11 @@ class cache {
 
   private:
     shard& shard_of(std::uint64_t hash) const noexcept;
+    response_ptr find(http::key_view key, bool counts) const;
+    std::uint64_t cursor_of(std::size_t at, std::uint32_t next) const noexcept;
 
     cache_settings settings_;
+    std::unique_ptr<group_floors> groups_;
     std::vector<std::unique_ptr<shard>> shards_;
 };
 

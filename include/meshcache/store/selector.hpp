@@ -1,6 +1,7 @@
 #pragma once
 // What a purge covers: one URI, everything with a tag, everything under a prefix, everything. A selector has
 // a name, the same in Redis and in the change log; docs/record-format.md lists the forms. Pure.
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -34,9 +35,8 @@ struct selector {
     friend bool operator==(const selector&, const selector&) = default;
 };
 
-/// Bytes of a tag at the most; longer ones are neither stored nor purged.
-inline constexpr std::size_t max_tag_size = 1024;
-/// Tags of a response at the most; one with more is not stored.
-inline constexpr std::size_t max_tags = 256;
+/// A hash by which group selectors are found. Fixed, so that a stored response may keep those of its tags. Two
+/// selectors with one hash share a floor, which costs an extra miss.
+std::uint64_t selector_hash(selector_kind kind, std::string_view host, std::string_view text) noexcept;
 
 } // namespace meshcache::store

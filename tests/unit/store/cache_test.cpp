@@ -331,7 +331,9 @@ TEST_CASE("a shard keeps its bound and never goes back, whatever is asked of it"
     const std::size_t max_object = limit / 4;
     const std::uint64_t keys = 50 + random() % 3000;
     INFO("limit " << limit << ", " << keys << " keys");
-    shard s(limit, max_object, 64);
+    const group_floors no_purges(16);
+    shard s(limit, max_object, 64, no_purges);
+    std::optional<shard::soft_purge> soft;
     std::vector<std::string> texts(keys);
     for (std::uint64_t i = 0; i < keys; ++i) texts[i] = "k" + std::to_string(i);
     const auto key = [&](std::uint64_t n) {
@@ -351,7 +353,7 @@ TEST_CASE("a shard keeps its bound and never goes back, whatever is asked of it"
     for (int step = 0; step < 30'000; ++step) {
         const std::uint64_t n = random() % 4 ? random() % keys : random() % 20;
         auto& m = model[n];
-        const auto before = s.lookup(key(n), random() % 2);
+        const auto before = s.lookup(key(n), random() % 2, soft);
         if (before) {
             expect(before->key() == key(n).bytes && is_intact(*before), "content");
             expect(before->meta().version == m.held, "the version last stored");
@@ -373,10 +375,10 @@ TEST_CASE("a shard keeps its bound and never goes back, whatever is asked of it"
                 m.floor = {};
             } else if (got.what != insert_result::invalidated && size > max_object) {
                 expect(got.what == insert_result::too_large, "too large");
-                expect(!s.lookup(key(n), false), "the outdated one has gone");
+                expect(!s.lookup(key(n), false, soft), "the outdated one has gone");
             } else if (got.what != insert_result::invalidated) {
                 expect(got.what == (before ? insert_result::replaced : insert_result::stored), "stored");
-                const auto now = s.lookup(key(n), false);
+                const auto now = s.lookup(key(n), false, soft);
                 expect(now && now->meta().version == v, "there after its insert");
                 m.held = v;
             } else {
@@ -409,7 +411,7 @@ TEST_CASE("a shard keeps its bound and never goes back, whatever is asked of it"
     cache_stats stats;
     s.add_stats(stats);
     std::size_t held = 0;
-    for (std::uint64_t n = 0; n < keys; ++n) held += s.lookup(key(n), false) != nullptr;
+    for (std::uint64_t n = 0; n < keys; ++n) held += s.lookup(key(n), false, soft) != nullptr;
     CHECK(stats.objects == held);
 }
 
