@@ -2,6 +2,7 @@
 #include <meshcache/base/units.hpp>
 #include <meshcache/http/cache_key.hpp>
 #include <meshcache/http/grammar.hpp>
+#include <meshcache/http/surrogate.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -45,14 +46,20 @@ bool is_target(std::string_view text) noexcept {
 }
 
 /// Splits `http://host/path?query`. https is taken for the same, since TLS ends before this proxy.
+/// The views in `out` are into `buffer`.
 bool split_url(std::string_view url, std::string& buffer, http::request_uri& out) {
     std::string target(url);
-    if (http::iequals(std::string_view(target).substr(0, 8), "https://")) target.erase(4, 1);
+    const bool secure = http::iequals(std::string_view(target).substr(0, 8), "https://");
+    if (secure) target.erase(4, 1);
     if (!is_target(target)) return false;
     const std::size_t at = target.find("://");
     if (at == std::string::npos) return false;
-    const std::string_view authority =
-        std::string_view(target).substr(at + 3, target.find_first_of("/?", at + 3) - at - 3);
+    const auto end = std::min(target.find_first_of("/?", at + 3), target.size());
+    std::string authority = target.substr(at + 3, end - at - 3);
+    if (secure && authority.ends_with(":443")) { // the default there
+        authority.resize(authority.size() - 4);
+        target.replace(at + 3, end - at - 3, authority);
+    }
     http::request_head head;
     head.verb = http::method::get;
     head.target = target;
@@ -75,7 +82,10 @@ class reader {
     /// One thing that was said. False when it could not be understood; error() says why.
     bool take(std::string_view name, std::string value) {
         if (name == "url") return add_url(value);
-        if (name == "all") {
+        if (name == "tag") return add_tag(std::move(value));
+        if (name == "prefix") return add_prefix(value);
+        if (name == "host") return add_host(value);
+        if (name == "all" || name == "soft") {
             bool on = false;
             if (value == "1" || value == "true")
                 on = true;
@@ -84,11 +94,13 @@ class reader {
                             "' takes true or false");
             return take(name, on);
         }
-        return fail(in_quotes(name) + " is unknown; there are url and all");
+        return fail(in_quotes(name) + " is unknown; there are url, tag, prefix, host, all and soft");
     }
 
     bool take(std::string_view name, bool on) {
-        if (name == "all") {
+        if (name == "soft") {
+            soft_ = on;
+        } else if (name == "all") {
             if (on) selectors_.push_back({});
         } else {
             return fail("'" + std::string(name) + "' takes a text");
@@ -103,11 +115,15 @@ class reader {
 
     parsed<purge_request> result() && {
         if (error_.empty() && selectors_.empty())
-            error_ = "nothing to purge was named; there are url and all";
+            error_ = "nothing to purge was named; there are url, tag, prefix, host and all";
         if (error_.empty() && selectors_.size() > max_purge_selectors)
             error_ = "too much was named; at most " + std::to_string(max_purge_selectors) + " in one request";
         if (!error_.empty()) return parsed<purge_request>::failure(std::move(error_));
         purge_request out;
+        for (auto& s : selectors_) {
+            s.soft = soft_;
+            if (s.soft && s.kind == selector_kind::key) s.kind = selector_kind::url;
+        }
         out.selectors = std::move(selectors_);
         return out;
     }
@@ -125,7 +141,47 @@ class reader {
         return true;
     }
 
+    bool add_tag(std::string value) {
+        const bool sound = !value.empty() && value.size() <= http::max_tag_size &&
+                           std::all_of(value.begin(), value.end(), [](char c) {
+                               return static_cast<unsigned char>(c) > ' ' && c != 0x7f && c != ',';
+                           });
+        if (!sound)
+            return fail(in_quotes(value) + " is no tag: tags have no blanks, commas or control characters, " +
+                        "and " + std::to_string(http::max_tag_size) + " bytes at the most");
+        selectors_.push_back({selector_kind::tag, false, {}, std::move(value)});
+        return true;
+    }
+
+    bool add_prefix(const std::string& value) {
+        if (value.starts_with('/')) { // of any host
+            if (!is_target(value)) return fail(in_quotes(value) + " has a byte that no URL has");
+            selectors_.push_back(value == "/" ? selector{}
+                                              : selector{selector_kind::anywhere, false, {}, value});
+            return true;
+        }
+        std::string buffer;
+        http::request_uri uri;
+        if (!split_url(value, buffer, uri))
+            return fail(in_quotes(value) +
+                        " is no prefix of the form http://host/path, or /path for any host");
+        selectors_.push_back({selector_kind::prefix, false, std::string(uri.host),
+                              uri.path_query == "/" ? std::string() : std::string(uri.path_query)});
+        return true;
+    }
+
+    bool add_host(const std::string& value) {
+        std::string buffer;
+        http::request_uri uri;
+        const bool bare = value.find_first_of("/?#") == std::string::npos;
+        if (!bare || !split_url("http://" + value + "/", buffer, uri))
+            return fail(in_quotes(value) + " is no host, with or without :port");
+        selectors_.push_back({selector_kind::prefix, false, std::string(uri.host), {}});
+        return true;
+    }
+
     std::vector<selector> selectors_;
+    bool soft_ = false;
     std::string error_;
 };
 

@@ -117,6 +117,26 @@ replica::link_settings link_settings_of(const configuration& cfg) {
     return s;
 }
 
+/// What counts purges of that kind.
+counter counter_of(const store::selector& s) noexcept {
+    using enum store::selector_kind;
+    switch (s.kind) {
+    case key:
+    case url:
+        return s.soft ? counter::purges_url_soft : counter::purges_url_hard;
+    case tag:
+        return s.soft ? counter::purges_tag_soft : counter::purges_tag_hard;
+    case prefix:
+        if (s.text.empty()) return s.soft ? counter::purges_host_soft : counter::purges_host_hard;
+        [[fallthrough]];
+    case anywhere:
+        return s.soft ? counter::purges_prefix_soft : counter::purges_prefix_hard;
+    case everything:
+        break;
+    }
+    return s.soft ? counter::purges_all_soft : counter::purges_all_hard;
+}
+
 using purge_done = std::function<void(admin::purge_report)>;
 
 class server {
@@ -161,6 +181,7 @@ class server {
         for (auto& w : workers_) w->start();
         ready_ = true;
         wait_for_signal();
+        sweep();
         io_.run();
         stopper_.join();
         log.info("stopped");
@@ -257,6 +278,7 @@ class server {
                 admin_.stop();
                 signals_.cancel();
                 drain_timer_.cancel();
+                sweep_timer_.cancel();
                 io_.stop();
             });
         });
@@ -270,14 +292,18 @@ class server {
         report.selectors = what.selectors.size();
         report.version = floor.to_string();
         report.shared = link_.has_value();
-        for (const auto& s : what.selectors) {
-            if (s.kind == store::selector_kind::key && cache_.raise_floor(cache_.view(s.text), floor))
+        for (auto& s : what.selectors) {
+            admin_counts_.add(counter_of(s));
+            // What trusted clients say of the original request is a part of keys, and unknown here.
+            if (s.kind == store::selector_kind::key && cfg_.trust_forwarded)
+                s.kind = store::selector_kind::url;
+            if (s.is_group())
+                cache_.raise_group(
+                    s, store::floor_bound::own(floor, link_ ? cfg_.max_clock_skew : milliseconds{0}));
+            else if (cache_.raise_floor(cache_.view(s.text), floor))
                 admin_counts_.add(counter::removed_purged);
         }
         if (!link_) {
-            if (std::any_of(what.selectors.begin(), what.selectors.end(),
-                            [](const auto& s) { return s.kind == store::selector_kind::everything; }))
-                cache_.clear();
             report.acknowledged = true;
             done(std::move(report));
             return;
@@ -302,6 +328,25 @@ class server {
                 shared->patience.cancel();
                 shared->end();
             });
+        });
+    }
+
+    /// Purges of groups leave the store by look-ups, and by this: a walk after each, a bounded number of
+    /// responses at a time, so that neither this thread nor a shard's mutex is held for long.
+    void sweep() {
+        constexpr milliseconds pause{50}, breath{1};
+        constexpr int steps = 64;
+        constexpr std::size_t responses = 64;
+        if (sweep_cursor_ == 0 && swept_ != cache_.purge_generation()) {
+            swept_ = cache_.purge_generation();
+            sweep_cursor_ = cache_.sweep(0, responses);
+        }
+        for (int i = 0; i < steps && sweep_cursor_ != 0; ++i)
+            sweep_cursor_ = cache_.sweep(sweep_cursor_, responses);
+        admin_counts_.add(counter::removed_purged, cache_.take_purged());
+        sweep_timer_.expires_after(sweep_cursor_ != 0 ? breath : pause);
+        sweep_timer_.async_wait([this](error_code ec) {
+            if (!ec) sweep();
         });
     }
 
@@ -420,6 +465,9 @@ class server {
     asio::io_context io_{1};
     asio::signal_set signals_{io_, SIGTERM, SIGINT, SIGHUP};
     asio::steady_timer drain_timer_{io_};
+    asio::steady_timer sweep_timer_{io_};
+    std::uint64_t sweep_cursor_ = 0; ///< where the walk is; 0: it rests
+    std::uint32_t swept_ = 0;        ///< the purges that the last walk began with
     admin::admin_server admin_;
     std::optional<steady_time> drain_until_;
     std::thread stopper_; ///< joinable once the stop has begun

@@ -10,6 +10,9 @@
 namespace meshcache::flow {
 namespace {
 
+/// How often a request may wait anew because purges have overtaken the fill that it waited for.
+constexpr int most_overtaken = 3;
+
 bool usable_variant(const store::stored_response& r, const store::version& epoch) noexcept {
     return !store::is_vary_note(r) && !(r.meta().version < epoch);
 }
@@ -33,7 +36,7 @@ void exchange::reset() noexcept {
     waker_ = nullptr;
     outcome_ = {};
     error_ = {};
-    status_ = 0;
+    status_ = overtaken_ = 0;
     is_head_ = unsafe_ = false;
     at_variant_ = joined_late_ = behind_ = as_client_asks_ = updates_ = fetch_behind_ = outdates_stored_ =
         stores_post_ = false;
@@ -247,6 +250,18 @@ bool exchange::is_outdated(const store::fill& f) const {
     return asked && !cache_.admits(cache_.view(primary_key()), *asked);
 }
 
+/// Whether what has come out of a fill is not for those who ask now. An answer without a head of its own,
+/// from Redis or the store, is in the store unless something has come between.
+bool exchange::is_purged(const store::fill_view& view) const {
+    if constexpr (planted == mutant::purge_spares_fills) return false;
+    if (view.head) return cache_.purged(view.head->key, view.head->meta.version, view.head->text);
+    if (at_variant_ && !note_stands()) return true;
+    const auto& made = view.response->meta();
+    const auto held = cache_.peek(cache_.view(view.response->key()));
+    return !held || held->meta().version < made.version ||
+           held->meta().life.fresh_until < made.life.fresh_until;
+}
+
 void exchange::release_fill() noexcept {
     const auto f = take_fill();
     if (!f) return;
@@ -365,12 +380,12 @@ action exchange::from_fill(const store::fill_view& view, wall_time now) {
         outcome_.fwd = forward::vary_miss;
         return fetch_alone();
     }
-    if (view.head && !cache_.admits(cache_.view(view.head->key), view.head->meta.version, view.head->text)) {
-        // Purged since it was asked for, perhaps by a tag that only the answer tells of: not for those who ask
-        // after the purge.
+    if (is_purged(view)) {
+        // Since it was asked for, and perhaps by a tag that only the answer tells of: it is not for those who
+        // ask after the purge. Who meets this again and again must come to an end.
         collapse_.leave(*reader_.of());
         reader_ = {};
-        return miss(now);
+        return ++overtaken_ < most_overtaken ? miss(now) : fetch_alone();
     }
     if (!view.head && !reader_.of()->asked()) {
         // It was stored already, here or in Redis, and nothing was forwarded: for this request, too, it is

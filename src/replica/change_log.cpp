@@ -1,5 +1,7 @@
 #include "change_log.hpp"
 
+#include <meshcache/store/selector.hpp>
+
 #include <charconv>
 #include <system_error>
 
@@ -40,17 +42,21 @@ std::optional<log_entry> read_entry(std::span<const std::string_view> fields, st
             signed_by = true;
             continue;
         }
+        if (name == "n") {
+            entry.is_first = true;
+            continue;
+        }
         const auto version = store::version::from_bytes(value);
         if (name.empty() || !version) {
             ++skipped;
         } else if (name.front() == 'p') {
             entry.changes.push_back({change_kind::put, name.substr(1), *version});
-        } else if (name.front() == 'k') {
-            entry.changes.push_back({change_kind::floor, name.substr(1), *version});
-        } else if (name == "a") {
-            entry.changes.push_back({change_kind::floor_all, {}, *version});
-        } else {
+        } else if (const auto selector = store::selector::parse(name); !selector) {
             ++skipped;
+        } else if (selector->is_group()) {
+            entry.changes.push_back({change_kind::group_floor, name, *version});
+        } else {
+            entry.changes.push_back({change_kind::floor, name.substr(1), *version});
         }
     }
     if (!signed_by) return std::nullopt;

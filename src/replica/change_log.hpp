@@ -27,9 +27,9 @@ struct stream_id {
 };
 
 enum class change_kind : std::uint8_t {
-    put,       ///< Redis holds `version` of `key` now
-    floor,     ///< nothing of `key` below `version` is valid
-    floor_all, ///< nothing below `version` is valid
+    put,         ///< Redis holds `version` of `key` now
+    floor,       ///< nothing of `key` below `version` is valid
+    group_floor, ///< nothing that the selector named `key` covers is valid below `version`, or fresh
 };
 
 /// One change. `key` is a view into the entry that was read.
@@ -41,6 +41,7 @@ struct change {
 
 struct log_entry {
     std::uint64_t replica = 0; ///< who wrote it
+    bool is_first = false;     ///< of its log: whoever has followed another one has lost that
     std::vector<change> changes;
 };
 

@@ -29,6 +29,8 @@ key_names::key_names(std::string_view name_space, unsigned partition) {
     record_prefix_ = prefix + "r:";
     log_ = prefix + "log";
     floors_ = prefix + "floors";
+    groups_ = prefix + "groups";
+    lengths_ = prefix + "lengths";
 }
 
 std::string key_names::record(std::string_view key) const {

@@ -18,11 +18,15 @@ class key_names {
     std::string record(std::string_view key) const;
     /// The change log, a stream.
     const std::string& log() const noexcept { return log_; }
-    /// The floors, a sorted set.
+    /// The floors of keys, a sorted set.
     const std::string& floors() const noexcept { return floors_; }
+    /// The floors of groups, a sorted set.
+    const std::string& groups() const noexcept { return groups_; }
+    /// The lengths of the prefixes among them, a sorted set.
+    const std::string& lengths() const noexcept { return lengths_; }
 
   private:
-    std::string record_prefix_, log_, floors_;
+    std::string record_prefix_, log_, floors_, groups_, lengths_;
 };
 
 /// SHA-256 in lower-case hexadecimal.

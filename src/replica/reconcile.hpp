@@ -14,10 +14,12 @@ enum class verdict : std::uint8_t {
 };
 
 /// `held` is the local version, `in_redis` that of the record (nullopt: none), `floor` the floor of the key
-/// in Redis, `skew` how far ahead of it an older version may be: nothing, where the maker of `held` knew of
-/// the floor. `floors_complete`: this replica was cut off for less than floors are kept, so what has no floor
-/// was not invalidated meanwhile.
-verdict judge(const store::version& held, const std::optional<store::version>& in_redis,
-              const std::optional<wall_time>& floor, milliseconds skew, bool floors_complete) noexcept;
+/// in Redis, as version_at_score() gives it, `oldest` what of `held` it holds against, `skew` how far ahead
+/// of it an older version may be: nothing, where the maker of `held` knew of the floor. `floors_complete`:
+/// this replica was cut off for less than floors are kept, so what has no floor was not invalidated
+/// meanwhile.
+verdict judge(const store::version& held, const store::version& oldest,
+              const std::optional<store::version>& in_redis, const std::optional<store::version>& floor,
+              milliseconds skew, bool floors_complete) noexcept;
 
 } // namespace meshcache::replica

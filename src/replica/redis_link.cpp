@@ -87,13 +87,7 @@ void link::impl::start() {
 
 void link::impl::put(store::response_ptr response) {
     if (!response || usable_for(*response, clock_.wall()) <= milliseconds{0}) return;
-    const std::shared_ptr<const store::stored_response> kept = response;
-    const auto outcome = queue_.put(std::move(response));
-    if (outcome.wake) wake_writer();
-    if (outcome.floor_of_all) {
-        // It was under way while everything was made invalid; the local store has no floor for everything.
-        local_.raise_floor({kept->key(), kept->hash()}, *outcome.floor_of_all);
-    }
+    if (queue_.put(std::move(response)).wake) wake_writer();
 }
 
 steady_time link::impl::in_sync_at(steady_time now) const noexcept {
@@ -382,6 +376,7 @@ void link::impl::housekeeping() {
     collect_counts();
     check_drained();
     floors_.expire(clock_.wall() - floor_retention);
+    groups_.expire(clock_.wall() - group_retention);
     if (overflowed_ && serving_ && !draining_ && !reconciling_) {
         const bool room =
             queue_.with([this](const write_queue& q) { return q.bytes() < settings_.queue_bytes / 2; });

@@ -37,6 +37,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace meshcache::replica {
@@ -60,6 +61,10 @@ inline constexpr milliseconds housekeeping_period{250};
 /// The same words are logged once in this time, and no more than so many different ones.
 inline constexpr milliseconds log_interval{30'000};
 inline constexpr std::size_t max_logged = 32;
+/// Floors of groups that one reply brings.
+inline constexpr std::size_t groups_page = 1000;
+/// Latest floors of groups that a record's maker may tell that it knew of.
+inline constexpr std::size_t max_recent_groups = 256;
 /// Purges whose acknowledgement somebody waits for.
 inline constexpr std::size_t max_purge_waiters = 1024;
 /// Memory for floors that a Redis may have to be told again.
@@ -90,6 +95,13 @@ class link::impl {
         store::version begun = {}; ///< the moment when it was sent
     };
     using lookup_ptr = std::shared_ptr<lookup_request>;
+
+    struct known_group {
+        store::selector selector;
+        std::string name;
+        store::version floor, known; ///< as in floor_memory
+    };
+    using loaded_groups = std::vector<std::pair<std::string, std::string>>; ///< name and score
 
     struct purge_waiter {
         store::version floor;
@@ -134,6 +146,7 @@ class link::impl {
     void wake_writer();
     void pump();
     bool send_puts(const batch_ptr& batch);
+    void append_known(const store::stored_response& response, std::vector<std::string>& out) const;
     void send_floors(const batch_ptr& batch);
     void on_batch_reply(const batch_ptr& batch, const std::vector<store::response_ptr>& sent,
                         const reply_view* reply);
@@ -165,22 +178,26 @@ class link::impl {
 
     // ---- redis_link_log.cpp
     void locate();
-    void locate_end(bool gap, std::function<void()> then);
+    void locate_end(std::function<void()> then);
     void check_position(std::function<void()> then);
     void check_anchor(std::function<void()> then);
     void on_gap(std::function<void()> then);
     void show_position();
     void follow(bool block);
     void on_log_reply(const reply_view& reply, bool blocked);
+    void follow_on();
     void apply(const change& c, wall_time now);
     void apply_put(http::key_view key, const store::version& version);
     void apply_floor(http::key_view key, const store::version& floor, wall_time now);
-    void apply_floor_of_all(const store::version& floor, wall_time now);
+    void apply_group_floor(std::string_view name, const store::version& floor, wall_time now);
+    void know_group(std::string_view name, const store::selector& selector, const store::version& floor,
+                    const store::version& known);
     /// What a floor made by another replica means here: responses below are dropped or refused. Above the
     /// floor itself by the clock skew, but not above what was made here in the knowledge of it.
     store::version local_floor(const store::version& floor, wall_time now);
-    void sweep(std::uint64_t cursor);
+    void load_groups(const std::shared_ptr<loaded_groups>& so_far, std::function<void()> then);
     void tell_floors_again();
+    void tell_again(std::vector<floor_memory::item> floors, const std::string& set, bool of_keys);
 
     // ---- redis_link_reconcile.cpp
     void request_reconciliation(std::string_view why);
@@ -253,8 +270,8 @@ class link::impl {
     wall_time last_synced_{};
     bool floors_complete_ = true; ///< see judge()
     floor_memory floors_{floor_memory_bytes};
-    store::version floor_of_all_;       ///< as it was made
-    store::version local_floor_of_all_; ///< what it means here
+    floor_memory groups_{floor_memory_bytes}; ///< by the names of their selectors
+    std::deque<known_group> recent_groups_;   ///< the latest hard ones
     std::uint64_t refused_logged_ = 0;
 
     bool reconcile_wanted_ = false, reconciling_ = false, overflowed_ = false;

@@ -18,16 +18,6 @@ namespace asio = boost::asio;
 
 namespace {
 
-/// The score of a floor in ms; nullopt if there is none.
-std::optional<wall_time> floor_score(const reply_view& reply) {
-    const std::string_view text = reply.text();
-    double ms = 0;
-    if (text.empty() || std::from_chars(text.data(), text.data() + text.size(), ms).ec != std::errc{})
-        return std::nullopt;
-    if (!(ms >= 0 && ms < 281474976710656.0)) return std::nullopt; // 2^48
-    return wall_time{milliseconds{static_cast<std::int64_t>(ms)}};
-}
-
 /// The highest version of a millisecond.
 store::version end_of(wall_time t) noexcept {
     return {static_cast<std::uint64_t>(t.time_since_epoch().count()) << 16 | 0xffff,
@@ -37,15 +27,9 @@ store::version end_of(wall_time t) noexcept {
 } // namespace
 
 void link::impl::locate() {
-    // A floor for everything is in no record's way in Redis, so it must be known before one is read.
-    ask(*follower_, {"ZSCORE", names_.floors(), "a"}, "reading the floors", [this](const reply_view& reply) {
-        const auto floor = floor_score(reply);
-        if (floor && *floor > floor_of_all_.time()) apply_floor_of_all(end_of(*floor), clock_.wall());
-    });
     if (!position_) {
         // What this replica stored before it first met the others may be out of date by their reckoning.
-        if (local_.stats().objects > 0) reconcile_wanted_ = true;
-        locate_end(false, [this] { advance(); });
+        locate_end([this] { advance(); });
         return;
     }
     check_position([this] { advance(); });
@@ -57,8 +41,7 @@ void link::impl::check_position(std::function<void()> then) {
     const std::string at = position_->to_string();
     if (position_->is_start()) {
         // The log was empty when it was last looked at.
-        if (local_.stats().objects > 0) reconcile_wanted_ = true;
-        locate_end(false, std::move(then));
+        locate_end(std::move(then));
         return;
     }
     ask(*follower_, {"XRANGE", names_.log(), at, at, "COUNT", "1"}, "reading the log",
@@ -95,11 +78,9 @@ void link::impl::check_anchor(std::function<void()> then) {
 
 /// Entries were missed, or what they told is gone: the log was trimmed past our place, or lost.
 void link::impl::on_gap(std::function<void()> then) {
-    if constexpr (planted == mutant::gap_ignored) return locate_end(false, std::move(then));
     slab_.add(counter::log_gaps);
     log_->warn("redis {}: the change log has a gap after {}", settings_.address.to_string(),
                position_->to_string());
-    reconcile_wanted_ = true;
     if (clock_.wall() - last_synced_ > floor_retention - std::chrono::hours{1}) {
         // Floors may have come and gone meanwhile.
         floors_complete_ = false;
@@ -107,12 +88,12 @@ void link::impl::on_gap(std::function<void()> then) {
         slab_.add(counter::redis_puts_dropped, lost);
     }
     anchor_.reset();
-    locate_end(true, std::move(then));
+    locate_end(std::move(then));
 }
 
-/// Moves to the end of the log.
-void link::impl::locate_end(bool gap, std::function<void()> then) {
-    if (gap) tell_floors_again();
+/// Moves to the end of the log, and then reads the floors of groups that it may have told of before.
+void link::impl::locate_end(std::function<void()> then) {
+    if constexpr (planted != mutant::gap_ignored) tell_floors_again();
     ask(*follower_, {"XREVRANGE", names_.log(), "+", "-", "COUNT", "1"}, "reading the log",
         [this, then = std::move(then)](const reply_view& reply) {
             stream_id end;
@@ -120,6 +101,43 @@ void link::impl::locate_end(bool gap, std::function<void()> then) {
                 if (const auto id = stream_id::parse(reply[0][0].text())) end = *id;
             position_ = end;
             show_position();
+            if constexpr (planted == mutant::gap_ignored) return then();
+            // Floors of keys that were raised before are not told again: what is on its way is not stored,
+            // and what is stored is compared. In this order, so that nothing comes between the two.
+            local_.raise_base(versions_.next(clock_.wall()));
+            if (local_.stats().objects > 0) reconcile_wanted_ = true;
+            load_groups(std::make_shared<loaded_groups>(), then);
+        });
+}
+
+/// Pages from the highest down: what is raised meanwhile moves up, and pushes others into pages to come. What
+/// moved is in the log after our position.
+void link::impl::load_groups(const std::shared_ptr<loaded_groups>& so_far, std::function<void()> then) {
+    if constexpr (planted == mutant::groups_not_read) return then();
+    const std::string from = std::to_string(so_far->size());
+    const std::string to = std::to_string(so_far->size() + groups_page - 1);
+    ask(*follower_, {"ZREVRANGE", names_.groups(), from, to, "WITHSCORES"}, "reading the floors",
+        [this, so_far, then = std::move(then)](const reply_view& reply) {
+            for (std::size_t i = 0; i + 1 < reply.size(); i += 2)
+                so_far->emplace_back(reply[i].text(), reply[i + 1].text());
+            if (reply.size() >= 2 * groups_page && so_far->size() < 2 * max_groups) {
+                load_groups(so_far, then);
+                return;
+            }
+            // The lowest first, so that those are forgotten first.
+            const wall_time now = clock_.wall();
+            for (auto group = so_far->rbegin(); group != so_far->rend(); ++group) {
+                const auto floor = version_at_score(group->second);
+                if (!floor || store::too_far_ahead(*floor, now)) continue;
+                const auto selector = store::selector::parse(group->first);
+                if (!selector || !selector->is_group()) continue;
+                versions_.observe(*floor);
+                // Who made it is not told, nor have the versions been seen that Redis had taken before it.
+                const store::version made{floor->stamp, 0}, here = local_floor(made, now);
+                local_.raise_group(*selector,
+                                   store::floor_bound::found(made, here, settings_.max_clock_skew));
+                know_group(group->first, *selector, made, here);
+            }
             then();
         });
 }
@@ -129,25 +147,35 @@ void link::impl::locate_end(bool gap, std::function<void()> then) {
 /// of some purges already, so each floor that is remembered here is compared.
 void link::impl::tell_floors_again() {
     if constexpr (planted == mutant::floors_not_told_again) return;
-    const auto remembered = std::make_shared<const std::vector<floor_memory::item>>(floors_.all());
+    tell_again(floors_.all(), names_.floors(), true);
+    tell_again(groups_.all(), names_.groups(), false);
+}
+
+void link::impl::tell_again(std::vector<floor_memory::item> floors, const std::string& set, bool of_keys) {
+    const auto remembered = std::make_shared<const std::vector<floor_memory::item>>(std::move(floors));
     for (std::size_t begin = 0; begin < remembered->size(); begin += reconcile_keys) {
         const std::size_t count = std::min(reconcile_keys, remembered->size() - begin);
         std::vector<std::string> selectors;
         selectors.reserve(count);
-        std::vector<std::string_view> arguments{"ZMSCORE", names_.floors()};
+        std::vector<std::string_view> arguments{"ZMSCORE", set};
         for (std::size_t i = 0; i < count; ++i) {
-            selectors.push_back("k" + (*remembered)[begin + i].key);
+            selectors.push_back((of_keys ? "k" : "") + (*remembered)[begin + i].key);
             arguments.push_back(selectors.back());
         }
         follower_->send(arguments, settings_.command_timeout,
-                        [this, remembered, begin, count](const reply_view* reply) {
+                        [this, remembered, begin, count, of_keys](const reply_view* reply) {
                             if (reply == nullptr) return;
                             if (reply->is_error()) return fail("reading the floors", reply->text());
                             for (std::size_t i = 0; i < count && i < reply->size(); ++i) {
                                 const floor_memory::item& f = (*remembered)[begin + i];
-                                const auto there = floor_score((*reply)[i]);
-                                if (there && *there >= f.floor.time()) continue;
-                                queue_.with([&](write_queue& q) { q.invalidate({f.key, f.hash}, f.floor); });
+                                const auto there = version_at_score((*reply)[i].text());
+                                if (there && *there >= f.floor) continue;
+                                queue_.with([&](write_queue& q) {
+                                    if (of_keys)
+                                        q.invalidate({f.key, f.hash}, f.floor);
+                                    else
+                                        q.purge(f.key, f.hash, f.floor);
+                                });
                             }
                             pump();
                         });
@@ -182,6 +210,7 @@ void link::impl::on_log_reply(const reply_view& reply, bool blocked) {
     last_synced_ = now;
     if (state_.load() == link_state::ready) in_sync_at_.store(clock_.steady().time_since_epoch().count());
     std::size_t entries = 0, skipped = 0;
+    bool lost = false;
     std::vector<std::string_view> fields;
     if (reply.size() > 0 && reply[0].size() > 1) {
         const reply_view list = reply[0][1];
@@ -189,17 +218,28 @@ void link::impl::on_log_reply(const reply_view& reply, bool blocked) {
         for (std::size_t i = 0; i < entries; ++i) {
             const reply_view item = list[i];
             if (item.size() < 2) continue;
+            const bool has_followed = position_ && !position_->is_start();
             if (const auto id = stream_id::parse(item[0].text())) position_ = *id;
             const reply_view pairs = item[1];
             fields.clear();
             for (std::size_t f = 0; f < pairs.size(); ++f) fields.push_back(pairs[f].text());
             const auto entry = read_entry(fields, skipped);
+            if (entry && entry->is_first && has_followed) lost = true;
             if (!entry || entry->replica == versions_.replica()) continue;
             for (const change& c : entry->changes) apply(c, now);
         }
         pump_refetches();
     }
     show_position();
+    if (lost) {
+        on_gap([this, blocked] {
+            if (blocked)
+                follow_on();
+            else
+                advance();
+        });
+        return;
+    }
     if (!blocked) {
         if (entries >= follow_count)
             follow(false);
@@ -208,22 +248,19 @@ void link::impl::on_log_reply(const reply_view& reply, bool blocked) {
         return;
     }
     if (entries > 0 || !position_ || position_->is_start()) {
-        check_anchor([this] {
-            follow(true);
-            if (reconcile_wanted_ && !reconciling_) begin_reconciliation();
-        });
+        check_anchor([this] { follow_on(); });
         return;
     }
     // Nothing new for a while: make sure that it is still the same log, and not that of a Redis that was
     // flushed. What was flushed under the last traffic has left our position in the new log, but not the
     // anchor.
     anchor_checked_ = {};
-    check_anchor([this] {
-        check_position([this] {
-            follow(true);
-            if (reconcile_wanted_ && !reconciling_) begin_reconciliation();
-        });
-    });
+    check_anchor([this] { check_position([this] { follow_on(); }); });
+}
+
+void link::impl::follow_on() {
+    follow(true);
+    if (reconcile_wanted_ && !reconciling_) begin_reconciliation();
 }
 
 void link::impl::apply(const change& c, wall_time now) {
@@ -247,8 +284,8 @@ void link::impl::apply(const change& c, wall_time now) {
     case change_kind::floor:
         apply_floor(local_.view(c.key), c.version, now);
         break;
-    case change_kind::floor_all:
-        apply_floor_of_all(c.version, now);
+    case change_kind::group_floor:
+        apply_group_floor(c.key, c.version, now);
         break;
     }
 }
@@ -274,27 +311,26 @@ void link::impl::apply_floor(http::key_view key, const store::version& floor, wa
     const store::version here = local_floor(floor, now);
     floors_.raise(key, floor, here);
     queue_.with([&](write_queue& q) { q.forget_below(key, here); });
-    if (local_.raise_floor(key, here)) slab_.add(counter::removed_invalidated);
+    if (local_.raise_floor(key, store::floor_bound::heard(floor, here)))
+        slab_.add(counter::removed_invalidated);
 }
 
-void link::impl::apply_floor_of_all(const store::version& floor, wall_time now) {
-    if (floor <= floor_of_all_) return;
-    versions_.observe(floor);
-    floor_of_all_ = floor;
-    local_floor_of_all_ = std::max(local_floor_of_all_, local_floor(floor, now));
-    // From now on put() refuses what lies below, so that fills under way do not stay, either.
-    queue_.with([this](write_queue& q) { q.raise_all(local_floor_of_all_); });
-    sweep(0);
+void link::impl::apply_group_floor(std::string_view name, const store::version& floor, wall_time now) {
+    if constexpr (planted == mutant::log_floors_ignored) return;
+    const auto selector = store::selector::parse(name);
+    if (!selector || !selector->is_group()) return;
+    const store::version here = local_floor(floor, now);
+    local_.raise_group(*selector, store::floor_bound::heard(floor, here));
+    know_group(name, *selector, floor, here);
 }
 
-void link::impl::sweep(std::uint64_t cursor) {
-    std::vector<store::response_ptr> seen;
-    cursor = local_.scan(cursor, 1024, seen);
-    for (const store::response_ptr& response : seen)
-        if (response->meta().version < local_floor_of_all_ &&
-            local_.erase({response->key(), response->hash()}, response->meta().version))
-            slab_.add(counter::removed_purged);
-    if (cursor != 0 && !finished_) asio::post(io_, [this, cursor] { sweep(cursor); });
+/// What is made here above `known` is made in the knowledge of the floor.
+void link::impl::know_group(std::string_view name, const store::selector& selector,
+                            const store::version& floor, const store::version& known) {
+    groups_.raise({name, local_.hash(name)}, floor, known);
+    if (selector.soft) return;
+    recent_groups_.push_back({selector, std::string(name), floor, known});
+    if (recent_groups_.size() > max_recent_groups) recent_groups_.pop_front();
 }
 
 } // namespace meshcache::replica

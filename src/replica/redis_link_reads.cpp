@@ -4,6 +4,7 @@
 #include "redis_link_impl.hpp"
 
 #include <meshcache/base/test_hooks.hpp>
+#include <meshcache/store/vary.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -130,16 +131,16 @@ store::response_ptr link::impl::accept_record(std::string_view record, http::key
     if (usable_for(*response, now) <= milliseconds{0}) return nullptr;
     if constexpr (planted == mutant::lookup_ignores_floors) return response;
     // Floors that may not have reached Redis yet, and those that mean more here than there.
+    const store::version oldest = store::oldest_admitted(*response);
     const auto queued = queue_.with([&](const write_queue& q) { return q.floor_of(key); });
-    if (queued && version < *queued) return nullptr;
-    const auto untold = queue_.with([&](const write_queue& q) { return q.unacknowledged_floor_of(key); });
-    if (untold && may_be_older(version, *untold)) return nullptr;
+    if (queued && (oldest < *queued || may_be_older(oldest, *queued))) return nullptr;
     if (const floor_memory::item* floor = floors_.find(key); floor != nullptr) {
-        if (version < floor->known) return nullptr;
+        if (store::floor_bound::heard(floor->floor, floor->known).covers(oldest)) return nullptr;
         // What was read since it is known here, Redis has held against it.
-        if (begun < floor->known && may_be_older(version, floor->floor)) return nullptr;
+        if (begun < floor->known && may_be_older(oldest, floor->floor)) return nullptr;
     }
-    return response;
+    if constexpr (planted == mutant::lookup_ignores_groups) return response;
+    return local_.admit(response);
 }
 
 bool link::impl::may_be_older(const store::version& version, const store::version& floor) const noexcept {

@@ -2,14 +2,13 @@
 // overflowed, the local store and Redis are compared key by key, in bounded steps, beside everything else.
 #include "reconcile.hpp"
 #include "redis_link_impl.hpp"
+#include "scripts.hpp"
 
 #include <meshcache/base/test_hooks.hpp>
+#include <meshcache/store/vary.hpp>
 
 #include <spdlog/logger.h>
 
-#include <charconv>
-#include <limits>
-#include <system_error>
 #include <utility>
 
 namespace meshcache::replica {
@@ -19,7 +18,7 @@ struct link::impl::reconcile_step {
     std::uint64_t run = 0;
     std::vector<store::response_ptr> held;
     std::vector<std::optional<store::version>> in_redis;
-    std::vector<std::optional<wall_time>> floors;
+    std::vector<std::optional<store::version>> floors;
     std::vector<bool> unknown; ///< Redis answered with an error
     bool last = false;
 };
@@ -85,12 +84,7 @@ void link::impl::next_reconcile_step() {
                 step->unknown[i] = true;
                 continue;
             }
-            const std::string_view text = (*reply)[i].text();
-            double ms = 0;
-            if (!text.empty() &&
-                std::from_chars(text.data(), text.data() + text.size(), ms).ec == std::errc{} && ms >= 0 &&
-                ms < 281474976710656.0)
-                step->floors[i] = wall_time{milliseconds{static_cast<std::int64_t>(ms)}};
+            step->floors[i] = version_at_score((*reply)[i].text());
         }
     });
     for (std::size_t i = 0; i < count; ++i) {
@@ -120,11 +114,12 @@ void link::impl::on_reconcile_step(const std::shared_ptr<reconcile_step>& step) 
             in_redis.reset(); // the put script lets it make way, too
         }
         // As the put script would hold it against the floor.
+        const store::version oldest = store::oldest_admitted(*held);
         const floor_memory::item* const known = floors_.find(key);
-        const bool knew = known != nullptr && step->floors[i] && known->floor.time() >= *step->floors[i] &&
-                          version > known->known;
+        const bool knew = known != nullptr && step->floors[i] &&
+                          known->floor.stamp >= step->floors[i]->stamp && oldest > known->known;
         const milliseconds skew = knew ? milliseconds{0} : settings_.max_clock_skew;
-        switch (judge(version, in_redis, step->floors[i], skew, floors_complete_)) {
+        switch (judge(version, oldest, in_redis, step->floors[i], skew, floors_complete_)) {
         case verdict::keep:
             break;
         case verdict::refresh:
@@ -137,9 +132,7 @@ void link::impl::on_reconcile_step(const std::shared_ptr<reconcile_step>& step) 
             break;
         case verdict::drop:
             if (step->floors[i]) {
-                const store::version floor{
-                    static_cast<std::uint64_t>(step->floors[i]->time_since_epoch().count()) << 16 | 0xffff,
-                    std::numeric_limits<std::uint64_t>::max()};
+                const store::version& floor = *step->floors[i];
                 if (!store::too_far_ahead(floor, now)) {
                     versions_.observe(floor);
                     apply_floor(key, floor, now);

@@ -4,6 +4,9 @@
 #include "redis_link_impl.hpp"
 #include "scripts.hpp"
 
+#include <meshcache/http/surrogate.hpp>
+#include <meshcache/store/vary.hpp>
+
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
@@ -22,8 +25,8 @@ std::string number(std::int64_t n) { return std::to_string(n); }
 milliseconds link::impl::usable_for(const store::stored_response& response, wall_time now) noexcept {
     const http::lifetime& life = response.meta().life;
     const wall_time until = std::max({life.fresh_until, life.stale_until, life.error_until});
-    // Redis takes no expiry beyond its own 64-bit clock; a year is beyond any use.
-    return std::min<milliseconds>(until - now, std::chrono::hours{24 * 366});
+    // A record must not outlive the floors that cover it.
+    return std::min(until - now, max_record_life);
 }
 
 void link::impl::wake_writer() {
@@ -45,40 +48,65 @@ void link::impl::pump() {
     check_drained();
 }
 
+/// Appends which floors the maker of `response` knew of, as the put script wants it. Those that lie further
+/// below it than clocks may differ make no difference, and are left out.
+void link::impl::append_known(const store::stored_response& response, std::vector<std::string>& out) const {
+    const std::size_t count_at = out.size();
+    out.emplace_back();
+    std::size_t count = 0;
+    const auto add = [&](std::string name, const store::version& floor) {
+        out.push_back(std::move(name));
+        out.push_back(position_text(floor));
+        ++count;
+    };
+    const floor_memory::item* const own = floors_.find({response.key(), response.hash()});
+    if (own != nullptr && store::oldest_admitted(response) > own->known)
+        add("k" + std::string(response.key()), own->floor);
+    const store::version& made = response.meta().version;
+    for (const known_group& g : recent_groups_)
+        if (made > g.known && made.time() <= g.floor.time() + settings_.max_clock_skew + milliseconds{1} &&
+            store::covers(g.selector, response))
+            add(g.name, g.floor);
+    out[count_at] = number(static_cast<std::int64_t>(count));
+}
+
 /// False if nothing of the batch is worth sending any more.
 bool link::impl::send_puts(const batch_ptr& batch) {
     const wall_time now = clock_.wall();
     std::vector<store::response_ptr> sent;
-    std::vector<std::string> names, texts; // texts: three a record
+    std::vector<std::string> names, texts;
     sent.reserve(batch->puts.size());
     names.reserve(batch->puts.size());
-    texts.reserve(batch->puts.size() * 3);
-    for (const store::response_ptr& response : batch->puts) {
-        const milliseconds left = usable_for(*response, now);
+    texts.reserve(batch->puts.size() * 6);
+    for (const store::response_ptr& queued : batch->puts) {
+        // It may have been purged while it waited.
+        const store::response_ptr response = local_.admit(queued);
+        const milliseconds left = response ? usable_for(*response, now) : milliseconds{0};
         if (left <= milliseconds{0}) continue;
-        const floor_memory::item* const floor = floors_.find({response->key(), response->hash()});
-        const bool knew = floor != nullptr && response->meta().version > floor->known;
         sent.push_back(response);
         names.push_back(names_.record(response->key()));
+        texts.emplace_back(response->key());
         texts.push_back(encode(*response));
         texts.push_back(number(left.count()));
-        texts.push_back(number(knew ? floor->floor.time().time_since_epoch().count() : 0));
+        texts.push_back(number(static_cast<std::int64_t>(response->tags().size())));
+        std::string_view tag;
+        for (http::tag_cursor c(response->tags().empty() ? std::string_view{} : response->head());
+             c.next(tag);)
+            texts.emplace_back(tag);
+        append_known(*response, texts);
     }
     if (sent.empty()) return false;
 
-    const std::string key_count = number(static_cast<std::int64_t>(2 + sent.size()));
+    const std::string key_count = number(static_cast<std::int64_t>(4 + sent.size()));
     const std::string log_length = number(static_cast<std::int64_t>(settings_.log_length));
     const std::string lead = number(store::max_version_lead.count());
     const std::string skew = number(settings_.max_clock_skew.count());
-    // The queue holds nothing that was made before the floor for everything was known here.
-    const std::string floor_of_all = number(floor_of_all_.time().time_since_epoch().count());
-    std::vector<std::string_view> arguments{"EVALSHA", put_script().sha, key_count, names_.log(),
-                                            names_.floors()};
-    arguments.reserve(10 + 5 * sent.size());
+    std::vector<std::string_view> arguments{"EVALSHA",       put_script().sha, key_count,       names_.log(),
+                                            names_.floors(), names_.groups(),  names_.lengths()};
+    arguments.reserve(arguments.size() + names.size() + 4 + texts.size());
     arguments.insert(arguments.end(), names.begin(), names.end());
-    arguments.insert(arguments.end(), {log_length, replica_, lead, skew, floor_of_all});
-    for (std::size_t i = 0; i < sent.size(); ++i)
-        arguments.insert(arguments.end(), {sent[i]->key(), texts[3 * i], texts[3 * i + 1], texts[3 * i + 2]});
+    arguments.insert(arguments.end(), {log_length, replica_, lead, skew});
+    arguments.insert(arguments.end(), texts.begin(), texts.end());
     command_->send(arguments, settings_.command_timeout,
                    [this, batch, sent = std::move(sent)](const reply_view* reply) {
                        on_batch_reply(batch, sent, reply);
@@ -87,32 +115,46 @@ bool link::impl::send_puts(const batch_ptr& batch) {
 }
 
 void link::impl::send_floors(const batch_ptr& batch) {
-    std::vector<std::string> names, texts; // texts: two a floor
+    std::vector<std::string> names, texts; // texts: three a floor
     names.reserve(batch->floors.size());
-    texts.reserve(batch->floors.size() * 2);
+    texts.reserve(batch->floors.size() * 3);
     for (const floor_item& f : batch->floors) {
-        names.push_back(f.is_key() ? names_.record(f.key()) : names_.floors());
+        const auto selector = store::selector::parse(f.name);
+        const bool of_path = selector && !selector->soft &&
+                             (selector->kind == store::selector_kind::prefix ||
+                              selector->kind == store::selector_kind::anywhere);
+        names.push_back(f.is_key() ? names_.record(f.key()) : names_.log());
         texts.push_back(f.name);
         const auto bytes = f.floor.bytes();
         texts.emplace_back(bytes.data(), bytes.size());
+        texts.push_back(of_path ? number(static_cast<std::int64_t>(selector->text.size())) : std::string());
         // Known from now on: responses of this replica above it were made in its knowledge.
-        if (f.is_everything()) {
-            floor_of_all_ = std::max(floor_of_all_, f.floor);
-            local_floor_of_all_ = std::max(local_floor_of_all_, f.floor);
-            queue_.with([&](write_queue& q) { q.raise_all(local_floor_of_all_); });
-        } else if (f.is_key()) {
+        if (f.is_key()) {
             floors_.raise({f.key(), f.hash}, f.floor, f.floor);
+        } else if (selector) {
+            const bool own = f.floor.replica == versions_.replica();
+            const store::version known = own ? f.floor : local_floor(f.floor, clock_.wall());
+            know_group(f.name, *selector, f.floor, known);
+            // Floors that the queue has merged mean more than what was applied here.
+            if (selector->kind == store::selector_kind::everything)
+                local_.raise_group(*selector,
+                                   own ? store::floor_bound::own(f.floor, settings_.max_clock_skew)
+                                       : store::floor_bound::found(f.floor, known, settings_.max_clock_skew));
         }
     }
-    const std::string key_count = number(static_cast<std::int64_t>(2 + names.size()));
+    const std::string key_count = number(static_cast<std::int64_t>(4 + names.size()));
     const std::string log_length = number(static_cast<std::int64_t>(settings_.log_length));
     const std::string lead = number(store::max_version_lead.count());
     const std::string skew = number(settings_.max_clock_skew.count());
     const std::string retention = number(floor_retention.count());
-    std::vector<std::string_view> arguments{"EVALSHA", purge_script().sha, key_count, names_.log(),
-                                            names_.floors()};
+    const std::string retention_of_groups = number(group_retention.count());
+    const std::string most_groups = number(static_cast<std::int64_t>(max_groups));
+    std::vector<std::string_view> arguments{"EVALSHA",       purge_script().sha, key_count,
+                                            names_.log(),    names_.floors(),    names_.groups(),
+                                            names_.lengths()};
     arguments.insert(arguments.end(), names.begin(), names.end());
-    arguments.insert(arguments.end(), {log_length, replica_, lead, skew, retention});
+    arguments.insert(arguments.end(),
+                     {log_length, replica_, lead, skew, retention, retention_of_groups, most_groups});
     arguments.insert(arguments.end(), texts.begin(), texts.end());
     command_->send(arguments, settings_.command_timeout,
                    [this, batch](const reply_view* reply) { on_batch_reply(batch, {}, reply); });
@@ -142,8 +184,6 @@ void link::impl::purge(std::vector<store::selector> what, const store::version& 
         if (finished_) return;
         purge_waiter waiter{floor, {}, std::move(handler)};
         for (const store::selector& s : what) {
-            if (s.kind == store::selector_kind::everything && !s.soft)
-                apply_floor_of_all(floor, clock_.wall());
             std::string name = s.name();
             queue_.with([&](write_queue& q) {
                 if (s.is_group())
@@ -215,7 +255,7 @@ bool link::impl::withdraw(http::key_view key, const store::version& version) {
     // The stamp just above: a newer response stays, and may still come.
     const auto held = local_.peek(key);
     const bool there = held && held->meta().version == version;
-    return local_.raise_floor(key, {version.stamp + 1, 0}) && there;
+    return local_.supersede(key, {version.stamp + 1, 0}) && there;
 }
 
 void link::impl::on_write_error(std::string_view text) {

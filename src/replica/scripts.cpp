@@ -3,18 +3,27 @@
 
 #include <meshcache/base/test_hooks.hpp>
 
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
 #include <utility>
 
 namespace meshcache::replica {
 namespace {
 
 // Versions are compared byte by byte: `<` on Lua strings follows the locale in which Redis was started.
-// A floor is in milliseconds (a double holds those, not a whole version), so a version made in the very
-// millisecond of a floor counts as below it: an extra miss, never a stale answer.
+//
+// A floor's score is its version's position: milliseconds, and the counter as 4096ths. A double holds that
+// much exactly, and not a whole version. What lies on one position with a floor counts as below it.
 constexpr std::string_view common = R"lua(
 local function milliseconds(version)
   local a, b, c, d, e, f = string.byte(version, 1, 6)
   return ((((a * 256 + b) * 256 + c) * 256 + d) * 256 + e) * 256 + f
+end
+local function position(version)
+  local high, low = string.byte(version, 7, 8)
+  return milliseconds(version) + math.min(high * 256 + low, 4095) / 4096
 end
 local function compare(a, b)
   for i = 1, 16 do
@@ -26,6 +35,7 @@ end
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local latest = now + tonumber(ARGV[3])
+local skew = tonumber(ARGV[4])
 -- The version of the record at that name; nil if there is none, or nothing that could be one, or one that a
 -- broken clock made: all of these make way.
 local function version_at(name)
@@ -33,7 +43,17 @@ local function version_at(name)
   if type(held) == 'string' and #held == 16 and milliseconds(held) <= latest then return held end
   return nil
 end
+-- What a floor of its key is held against: of a note that responses vary its epoch, which ends the record.
+local function oldest(version, kind, epoch)
+  if kind == '\1' and #epoch == 16 and compare(epoch, version) < 0 then return epoch end
+  return version
+end
 local entry = {'XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'i', ARGV[2]}
+-- Who has followed a log knows by this that it was lost, with everything else.
+if redis.call('EXISTS', KEYS[1]) == 0 then
+  entry[#entry + 1] = 'n'
+  entry[#entry + 1] = ''
+end
 local bare = #entry
 )lua";
 
@@ -41,33 +61,79 @@ local bare = #entry
 // is held against the floor itself only if its maker knew of that floor, and else against the floor and the
 // skew that is allowed between clocks.
 constexpr std::string_view put_text = R"lua(
-local skew = tonumber(ARGV[4])
-local function floor_above(made, selector, known)
-  local floor = redis.call('ZSCORE', KEYS[2], selector)
+local function below(made, floor, known)
   if not floor then return false end
   floor = tonumber(floor)
-  if tonumber(known) < floor then floor = floor + skew end
+  if floor > known then floor = floor + skew end
   return made <= floor
 end
-local verdicts = {}
-for n = 3, #KEYS do
-  local at = 6 + (n - 3) * 4
-  local key, record = ARGV[at], ARGV[at + 1]
+local grouped = redis.call('EXISTS', KEYS[3]) == 1
+local lengths = {}
+if grouped then
+  for _, length in ipairs(redis.call('ZRANGE', KEYS[4], 0, -1)) do
+    lengths[#lengths + 1] = {string.sub(length, 1, 1), tonumber(string.sub(length, 2))}
+  end
+end
+-- Host, path and query, and the key of the URI alone, read from a cache key; nil if it is none.
+local function split(key)
+  local parts, at = {}, 1
+  for n = 1, 4 do
+    local size, from = string.match(key, '^(%d+):()', at)
+    if not size then return nil end
+    at = from + tonumber(size)
+    parts[n] = string.sub(key, from, at - 1)
+  end
+  return parts[2], parts[4], string.sub(key, 1, at - 1)
+end
+local function purged(made, key, tags, known)
+  local selectors = {'a'}
+  for _, tag in ipairs(tags) do selectors[#selectors + 1] = 't' .. tag end
+  local host, path, uri = split(key)
+  if host then
+    selectors[#selectors + 1] = 'x' .. uri
+    for _, length in ipairs(lengths) do
+      if length[2] <= #path then
+        local prefix = string.sub(path, 1, length[2])
+        selectors[#selectors + 1] = length[1] == 'u' and 'u' .. host .. prefix or 'w' .. prefix
+      end
+    end
+  end
+  for n, floor in ipairs(redis.call('ZMSCORE', KEYS[3], unpack(selectors))) do
+    if below(made, floor, known[selectors[n]] or 0) then return true end
+  end
+  return false
+end
+local verdicts, at = {}, 5
+for n = 5, #KEYS do
+  local key, record, life = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+  local tags, known = {}, {}
+  at = at + 4
+  for _ = 1, tonumber(ARGV[at - 1]) do
+    tags[#tags + 1] = ARGV[at]
+    at = at + 1
+  end
+  at = at + 1
+  for _ = 1, tonumber(ARGV[at - 1]) do
+    known[ARGV[at]] = tonumber(ARGV[at + 1])
+    at = at + 2
+  end
   local version = string.sub(record, 1, 16)
-  local made = milliseconds(version)
   local held = version_at(KEYS[n])
   local order = held and compare(version, held) or 1
+  local selector = 'k' .. key
   local verdict = 0
-  if made > latest then
+  if milliseconds(version) > latest then
     verdict = 3
-  elseif floor_above(made, 'a', ARGV[5]) or floor_above(made, 'k' .. key, ARGV[at + 3]) then
+  elseif below(position(oldest(version, string.sub(record, 18, 18), string.sub(record, -16))),
+      redis.call('ZSCORE', KEYS[2], selector), known[selector] or 0)
+      or (grouped and purged(position(version), key, tags, known)) then
     verdict = 2
   elseif order == 0 then
     verdict = 4
   elseif order < 0 then
     verdict = 1
   else
-    redis.call('SET', KEYS[n], record, 'PX', ARGV[at + 2])
+    redis.call('SET', KEYS[n], record, 'PX', life)
     entry[#entry + 1] = 'p' .. key
     entry[#entry + 1] = version
   end
@@ -80,34 +146,77 @@ return verdicts
 // A floor of a broken clock is taken down to the clock of Redis: an invalidation must neither be lost
 // nor drag the others along.
 //
-// Floors are kept for a day. What a floor holds back are older responses that may still come: those in flight
-// or queued somewhere (seconds to minutes), and those in a replica that was cut off. A replica that was cut
-// off for longer than that puts nothing again, and drops what Redis does not hold (see reconciler), so after
-// a day nothing is left for a floor to hold back.
+// Floors of keys are kept for a day. What a floor holds back are older responses that may still come: those
+// in flight or queued somewhere (seconds to minutes), and those in a replica that was cut off. A replica that
+// was cut off for longer than that puts nothing again, and drops what Redis does not hold (see
+// reconcile.hpp), so after a day nothing is left for a floor to hold back. Floors of groups leave the records
+// that they cover where they are, and so are kept until the last of these has expired; too many merge into
+// one for everything.
+//
+// The put script looks a path up once for each length of a prefix. Beyond 64 lengths a shorter prefix stands
+// in for a new one.
 constexpr std::string_view purge_text = R"lua(
-for n = 3, #KEYS do
-  local at = 6 + (n - 3) * 2
-  local selector, floor = ARGV[at], ARGV[at + 1]
+local function fit(selector, length)
+  local kind = string.sub(selector, 1, 1)
+  if redis.call('ZSCORE', KEYS[4], kind .. length) or redis.call('ZCARD', KEYS[4]) < 64 then
+    return selector, length
+  end
+  local best = 0
+  for _, other in ipairs(redis.call('ZRANGE', KEYS[4], 0, -1)) do
+    local size = tonumber(string.sub(other, 2))
+    if string.sub(other, 1, 1) == kind and size < length and size > best then best = size end
+  end
+  return string.sub(selector, 1, #selector - length + best), best
+end
+for n = 5, #KEYS do
+  local at = 8 + (n - 5) * 3
+  local selector, floor, length = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   if milliseconds(floor) > latest then
     local high = math.floor(now / 4294967296)
     floor = struct.pack('>I2I4I2', high, now - high * 4294967296, 65535) .. string.sub(floor, 9)
   end
-  redis.call('ZADD', KEYS[2], 'GT', string.format('%.0f', milliseconds(floor)), selector)
+  local score = string.format('%.17g', position(floor))
   if string.sub(selector, 1, 1) == 'k' then
+    redis.call('ZADD', KEYS[2], 'GT', score, selector)
     local held = version_at(KEYS[n])
+    if held then
+      held = oldest(held, redis.call('GETRANGE', KEYS[n], 17, 17), redis.call('GETRANGE', KEYS[n], -16, -1))
+    end
     if not held or compare(held, floor) < 0 or (string.sub(held, 9) ~= string.sub(floor, 9)
-        and milliseconds(held) <= milliseconds(floor) + tonumber(ARGV[4])) then
+        and position(held) <= position(floor) + skew) then
       redis.call('DEL', KEYS[n])
     end
+  else
+    local member = selector
+    if length ~= '' then
+      member, length = fit(selector, tonumber(length))
+      redis.call('ZADD', KEYS[4], 'GT', score, string.sub(selector, 1, 1) .. length)
+      if member == 'w' then member = 'a' end
+    end
+    redis.call('ZADD', KEYS[3], 'GT', score, member)
   end
   entry[#entry + 1] = selector
   entry[#entry + 1] = floor
 end
-local position = ''
-if #entry > bare then position = redis.call(unpack(entry)) end
+local place = ''
+if #entry > bare then place = redis.call(unpack(entry)) end
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('(%.0f', now - tonumber(ARGV[5])))
-return position
+local outlived = string.format('(%.0f', now - tonumber(ARGV[6]))
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', outlived)
+redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', outlived)
+local excess = redis.call('ZCARD', KEYS[3]) - tonumber(ARGV[7])
+if excess > 0 then
+  local oldest_ones = redis.call('ZPOPMIN', KEYS[3], excess)
+  for n = 1, #oldest_ones, 2 do
+    local all = string.sub(oldest_ones[n], 1, 1) == 's' and 'sa' or 'a'
+    redis.call('ZADD', KEYS[3], 'GT', oldest_ones[n + 1], all)
+  end
+end
+return place
 )lua";
+
+/// Of a millisecond, in a position.
+constexpr unsigned steps = 4096;
 
 /// The checker's mutants have one line of a script changed; without one, this is nothing.
 void plant(std::string& text, mutant what, std::string_view line, std::string_view instead) {
@@ -126,6 +235,28 @@ script make(std::string_view body) {
 }
 
 } // namespace
+
+std::string position_text(const store::version& v) {
+    const auto counter = std::min<std::uint64_t>(v.stamp & 0xffff, steps - 1);
+    char text[32];
+    // Exact: 41 bits of milliseconds and 12 of the fraction.
+    const double position = static_cast<double>(v.stamp >> 16) + static_cast<double>(counter) / steps;
+    const auto end = std::to_chars(text, text + sizeof text, position).ptr;
+    return {text, end};
+}
+
+std::optional<store::version> version_at_score(std::string_view text) noexcept {
+    double position = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, position);
+    if (text.empty() || error != std::errc{} || stop != end) return std::nullopt;
+    if (!(position >= 0 && position < 281474976710656.0)) return std::nullopt; // 2^48
+    const double ms = std::floor(position);
+    auto counter = static_cast<std::uint64_t>((position - ms) * steps);
+    if (counter == steps - 1) counter = 0xffff; // whatever lies above has this position
+    return store::version{static_cast<std::uint64_t>(ms) << 16 | counter,
+                          std::numeric_limits<std::uint64_t>::max()};
+}
 
 const script& put_script() {
     static const script instance = make(put_text);

@@ -1,8 +1,10 @@
 #pragma once
 // The Lua scripts that run inside Redis. They are what makes "newest version wins" and "nothing below a
 // floor" hold whatever the order in which replicas write. Pure; any thread.
-#include <meshcache/base/clock.hpp>
+#include <meshcache/store/version.hpp>
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,8 +19,13 @@ enum class put_verdict {
     same = 4,        ///< Redis holds this very version, for instance because a batch was sent twice
 };
 
-/// How long Redis keeps a floor. See the purge script.
-inline constexpr milliseconds floor_retention{24 * 60 * 60 * 1000};
+/// How long Redis keeps the floor of a key. See the purge script.
+inline constexpr milliseconds floor_retention{std::chrono::hours{24}};
+/// How long it keeps the floor of a group, and so how long it may keep a record at the most.
+inline constexpr milliseconds group_retention{std::chrono::hours{24 * 7}};
+inline constexpr milliseconds max_record_life = group_retention - std::chrono::hours{1};
+/// Floors of groups in Redis.
+inline constexpr std::size_t max_groups = 100'000;
 
 /// A script and the SHA-1 by which EVALSHA names it.
 struct script {
@@ -26,16 +33,21 @@ struct script {
     std::string sha;
 };
 
-/// KEYS: log, floors, then the name of each record.
+/// KEYS: log, floors, groups, lengths, then the name of each record.
 /// ARGV: length of the log, id of the replica, longest lead of a version in ms, skew between clocks in ms,
-/// the floor for everything that the records' maker knew of (ms, or 0), then for each record: cache key,
-/// record, PX, the floor of the key that its maker knew of when it was made (ms, or 0). Returns one
-/// put_verdict a record.
+/// then for each record: cache key, record, PX, how many tags, the tags, how many floors its maker knew of
+/// when it was made, and for each of them selector and position. Returns one put_verdict a record.
 const script& put_script();
 
-/// KEYS: log, floors, then for each floor the name of its record (of the floors where there is none).
-/// ARGV: length of the log, id of the replica, longest lead in ms, skew in ms, retention of floors in ms,
-/// then for each floor: selector, version. Returns the id of the entry in the log.
+/// KEYS: log, floors, groups, lengths, then for each floor the name of its record (of the log where there is
+/// none). ARGV: length of the log, id of the replica, longest lead in ms, skew in ms, retention of key floors
+/// and of group floors in ms, how many group floors are kept, then for each floor: selector, version, and the
+/// length of its path if it is a hard prefix, else nothing. Returns the id of the entry in the log.
 const script& purge_script();
+
+/// A version's place as a floor's score has it: milliseconds, and the counter as 4096ths, up to 4095.
+std::string position_text(const store::version& v);
+/// The highest version at a score; nullopt for what is no score.
+std::optional<store::version> version_at_score(std::string_view text) noexcept;
 
 } // namespace meshcache::replica

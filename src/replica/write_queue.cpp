@@ -95,15 +95,6 @@ void write_queue::forget_below(http::key_view key, const store::version& floor) 
     if (found != put_index_.end() && (*found->second)->meta().version < floor) erase_put(found->second);
 }
 
-void write_queue::raise_all(const store::version& floor) {
-    raise(known_all_, floor);
-    for (auto at = puts_.begin(); at != puts_.end();) {
-        const auto next = std::next(at);
-        if ((*at)->meta().version < floor) erase_put(at);
-        at = next;
-    }
-}
-
 std::size_t write_queue::forget_puts() {
     const std::size_t count = puts_.size();
     while (!puts_.empty()) erase_put(puts_.begin());
@@ -177,12 +168,6 @@ void write_queue::put_back(std::uint64_t id) {
 }
 
 std::optional<store::version> write_queue::floor_of(http::key_view key) const {
-    auto floor = unacknowledged_floor_of(key);
-    if (known_all_) raise(floor, *known_all_);
-    return floor;
-}
-
-std::optional<store::version> write_queue::unacknowledged_floor_of(http::key_view key) const {
     std::optional<store::version> floor;
     if (floors_.empty() && in_flight_.empty()) return floor;
     if (const auto found = floor_index_.find({everything, 0}); found != floor_index_.end())
@@ -236,14 +221,9 @@ void write_queue::merge_floors_if_too_many() {
 
 shared_write_queue::put_outcome shared_write_queue::put(store::response_ptr response) {
     const std::lock_guard lock(mutex_);
-    put_outcome out;
-    const store::version version = response->meta().version;
-    out.what = queue_.put(std::move(response));
+    put_outcome out{queue_.put(std::move(response)), false};
     if (out.what == put_result::queued || out.what == put_result::replaced)
         out.wake = std::exchange(consumer_waits_, false);
-    else if (out.what == put_result::invalidated && queue_.known_floor_of_all() &&
-             version < *queue_.known_floor_of_all())
-        out.floor_of_all = queue_.known_floor_of_all();
     return out;
 }
 

@@ -80,8 +80,6 @@ class write_queue {
     void purge(std::string_view name, std::uint64_t hash, const store::version& floor);
     /// Another replica raised a floor: gives up what waits below it, and sends nothing.
     void forget_below(http::key_view key, const store::version& floor);
-    /// Another replica, or this one, made everything below `floor` invalid: put() refuses what lies below.
-    void raise_all(const store::version& floor);
     /// Gives up all waiting responses. Returns how many.
     std::size_t forget_puts();
 
@@ -93,11 +91,8 @@ class write_queue {
     /// The batch failed: it waits again, before everything else, except what has been overtaken meanwhile.
     void put_back(std::uint64_t id);
 
-    /// The highest floor for that key that waits, is in flight, or is known to hold for everything.
+    /// The highest floor for that key or for everything that waits or is in flight.
     std::optional<store::version> floor_of(http::key_view key) const;
-    /// The same without what is known to hold for everything: Redis may not have heard of it.
-    std::optional<store::version> unacknowledged_floor_of(http::key_view key) const;
-    const std::optional<store::version>& known_floor_of_all() const noexcept { return known_all_; }
 
     /// Records and floors that wait or are in flight.
     std::size_t depth() const noexcept;
@@ -128,7 +123,6 @@ class write_queue {
     floor_list floors_;
     index<put_list::iterator> put_index_;
     index<floor_list::iterator> floor_index_;
-    std::optional<store::version> known_all_;     ///< holds; nothing below it is queued
     std::vector<batch_ptr> in_flight_;            ///< two at the most, so a vector is searched
     std::size_t put_bytes_ = 0, floor_bytes_ = 0; ///< in flight included
     std::uint64_t last_id_ = 0;
@@ -144,7 +138,6 @@ class shared_write_queue {
     struct put_outcome {
         put_result what = put_result::queued;
         bool wake = false;
-        std::optional<store::version> floor_of_all; ///< of put_result::invalidated, if that is why
     };
     put_outcome put(store::response_ptr response);
     /// Returns whether the link's thread must be woken.

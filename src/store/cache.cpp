@@ -78,7 +78,7 @@ insert_outcome cache::insert(response_ptr response, const version& begun) {
     return s.insert(std::move(response), begun);
 }
 
-bool cache::raise_floor(http::key_view key, const version& floor) {
+bool cache::raise_floor(http::key_view key, const floor_bound& floor) {
     return shard_of(key.hash).raise_floor(key, floor);
 }
 
@@ -88,19 +88,26 @@ bool cache::supersede(http::key_view key, const version& newer) {
 
 void cache::raise_group(const selector& s, const floor_bound& floor) { groups_->raise(s, floor); }
 
-bool cache::admits(http::key_view key, const version& v, std::string_view head) const {
-    if (!shard_of(key.hash).admits(key.hash, v)) return false;
-    if (!groups_->concerns(v)) return true;
+bool cache::admits(http::key_view key, const version& v) const {
+    return shard_of(key.hash).admits(key.hash, v) && !purged(key.bytes, v, {});
+}
+
+bool cache::purged(std::string_view key, const version& v, std::string_view head) const {
+    if (!groups_->concerns(v)) return false;
     boost::container::small_vector<std::uint64_t, 16> tags;
     std::string_view tag;
     for (http::tag_cursor c(head); c.next(tag);) tags.push_back(selector_hash(selector_kind::tag, {}, tag));
-    return !groups_->judge({key.bytes, v, {tags.data(), tags.size()}}, v).invalid;
+    return !groups_->judge({key, v, {tags.data(), tags.size()}}, v).sound();
 }
 
 response_ptr cache::admit(response_ptr response) const {
     const auto verdict = groups_->judge(group_floors::of(*response));
     if (verdict.invalid) return nullptr;
     return verdict.stale_since ? made_stale(std::move(response), *verdict.stale_since) : response;
+}
+
+void cache::raise_base(const version& begun) {
+    for (const auto& s : shards_) s->raise_base(begun);
 }
 
 std::uint64_t cache::sweep(std::uint64_t cursor, std::size_t max) {

@@ -5,7 +5,7 @@
 // a newer note. Not thread-safe.
 #include "hash_ring.hpp"
 
-#include <meshcache/store/version.hpp>
+#include <meshcache/store/floor_bound.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -16,8 +16,8 @@ namespace meshcache::store {
 class floor_table {
   public:
     struct entry {
-        version floor; ///< nothing below it is valid
-        version newer; ///< nothing below it is wanted
+        floor_bound floor; ///< nothing below it is valid
+        version newer;     ///< nothing below it is wanted
     };
 
     explicit floor_table(std::size_t capacity) : ring_(capacity) {}
@@ -35,18 +35,20 @@ class floor_table {
 
     /// Never lowers. The key becomes the youngest, so that a floor that was raised lately does not become
     /// everybody's.
-    void raise(std::uint64_t hash, const version& floor) noexcept {
-        entry& e = touch(hash);
-        e.floor = std::max(e.floor, floor);
-    }
+    void raise(std::uint64_t hash, const floor_bound& floor) noexcept { touch(hash).floor.raise(floor); }
     void supersede(std::uint64_t hash, const version& newer) noexcept {
         entry& e = touch(hash);
         e.newer = std::max(e.newer, newer);
     }
 
+    /// As if a floor at `to` had been forgotten.
+    void raise_base(const version& to) noexcept { base_ = std::max(base_, to); }
+
   private:
     entry& touch(std::uint64_t hash) noexcept {
-        return ring_.touch(hash, [this](const entry& e) { base_ = std::max({base_, e.floor, e.newer}); });
+        return ring_.touch(hash, [this](const entry& e) {
+            base_ = std::max({base_, e.floor.mine, e.newer});
+        });
     }
 
     hash_ring<entry> ring_;

@@ -1,5 +1,6 @@
 #include "group_floors.hpp"
 
+#include <meshcache/base/test_hooks.hpp>
 #include <meshcache/http/cache_key.hpp>
 
 #include <algorithm>
@@ -14,9 +15,14 @@ namespace {
 bool before(std::uint32_t a, std::uint32_t b) noexcept { return static_cast<std::int32_t>(a - b) < 0; }
 
 void hold(standing& out, const floor_bound& hard, const floor_bound& soft, const version& v) noexcept {
-    if (hard.covers(v)) out.invalid = true;
+    if (hard.covers(v)) {
+        out.invalid = true;
+        out.spares_older = out.spares_older || hard.spares_older_than(v);
+    }
+    if constexpr (planted == mutant::soft_is_nothing) return;
     // Where several apply the latest says since when; it is the one whose purge somebody waited for.
-    if (soft.covers(v)) out.stale_since = std::max(out.stale_since.value_or(wall_time::min()), soft.here.time());
+    if (soft.covers(v))
+        out.stale_since = std::max(out.stale_since.value_or(wall_time::min()), soft.mine.time());
 }
 
 } // namespace
@@ -35,8 +41,9 @@ void group_floors::raise(const selector& s, const floor_bound& floor) {
     const std::unique_lock lock(mutex_);
     if (!ring_) ring_.emplace(capacity_);
     raise_locked(s, floor);
-    if (floor.here.stamp > highest_stamp_.load(std::memory_order_relaxed))
-        highest_stamp_.store(floor.here.stamp, std::memory_order_relaxed);
+    if (floor.others.stamp > highest_stamp_.load(std::memory_order_relaxed))
+        highest_stamp_.store(floor.others.stamp, std::memory_order_relaxed);
+    if constexpr (planted == mutant::purge_spares_stored) return;
     auto next = generation_.load(std::memory_order_relaxed) + 1;
     if (next == 0) next = 1; // a new node's
     generation_.store(next, std::memory_order_release);
@@ -64,8 +71,8 @@ void group_floors::raise_locked(selector s, const floor_bound& floor) {
     at.kind = s.kind;
     at.length = static_cast<std::uint32_t>(s.text.size());
     lengths& known = lengths_of(s.kind);
-    const auto place = std::find_if(known.begin(), known.end(),
-                                    [&](const length_use& l) { return l.length <= at.length; });
+    const auto place =
+        std::find_if(known.begin(), known.end(), [&](const length_use& l) { return l.length <= at.length; });
     if (place != known.end() && place->length == at.length)
         ++place->prefixes;
     else

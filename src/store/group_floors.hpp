@@ -1,11 +1,11 @@
 #pragma once
 // The floors of groups that purges raise: tags, prefixes, hosts, URIs with all that varies below them, and
-// everything. A purge is one entry here, whatever it covers. What is stored is not touched: each node of a shard
-// remembers up to which generation it was held against the floors, and is held against them anew when somebody
-// asks for it after another purge, or when the sweep comes by.
+// everything. A purge is one entry here, whatever it covers. What is stored is not touched: each node of a
+// shard remembers up to which generation it was held against the floors, and is held against them anew when
+// somebody asks for it after another purge, or when the sweep comes by.
 //
-// Bounded: the oldest floor makes room for the newest, and raises a base, which holds for whatever had not been
-// held against that floor: nodes not looked at since, fills begun before it, records read from Redis.
+// Bounded: the oldest floor makes room for the newest, and raises a base, which holds for whatever had not
+// been held against that floor: nodes not looked at since, fills begun before it, records read from Redis.
 //
 // Any thread. generation() is one load.
 #include "hash_ring.hpp"
@@ -28,6 +28,7 @@ namespace meshcache::store {
 /// What purges make of a response.
 struct standing {
     bool invalid = false;
+    bool spares_older = false;            ///< it is invalid, and something older may be valid all the same
     std::optional<wall_time> stale_since; ///< a soft purge's time
 
     bool sound() const noexcept { return !invalid && !stale_since; }
@@ -62,8 +63,8 @@ class group_floors {
     };
     static subject of(const stored_response& r) noexcept { return {r.key(), r.meta().version, r.tags()}; }
 
-    /// Holds `s` against all floors. For what was held against them up to `generation` before, forgotten floors
-    /// up to that do not count.
+    /// Holds `s` against all floors. For what was held against them up to `generation` before, forgotten
+    /// floors up to that do not count.
     standing judge(const subject& s, std::uint32_t generation) const;
     /// For what began at `begun`: forgotten floors that had been raised by then do not count.
     standing judge(const subject& s, const version& begun) const;

@@ -1,6 +1,6 @@
 #pragma once
-// What is remembered by hash, first in, first out, in memory that is allocated once: the oldest makes room for
-// the newest. Two keys with one hash share a place. Not thread-safe.
+// What is remembered by hash, first in, first out, in memory that is allocated once: the oldest makes room
+// for the newest. Two keys with one hash share a place. Not thread-safe.
 #include "charge.hpp"
 #include "link_index.hpp"
 

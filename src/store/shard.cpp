@@ -25,11 +25,6 @@ std::size_t floors_for(std::size_t limit) noexcept {
 /// Bits of the hash that neither choose the shard nor are all in a node's tag.
 std::uint32_t print_of(std::uint64_t hash) noexcept { return static_cast<std::uint32_t>(hash >> 16); }
 
-/// What a floor of its key is held against: of a note its epoch, below which variants would be valid.
-version oldest_admitted(const stored_response& r) noexcept {
-    return is_vary_note(r) ? std::min(vary_epoch(r), r.meta().version) : r.meta().version;
-}
-
 } // namespace
 
 shard::shard(std::size_t limit, std::size_t max_object, std::size_t max_variants, const group_floors& groups)
@@ -67,6 +62,8 @@ bool shard::hold_against_purges(std::uint32_t id, std::optional<soft_purge>& sof
     const auto generation = groups_.generation();
     const auto verdict = groups_.judge(group_floors::of(r), r.meta().held_against.get());
     if (verdict.invalid) {
+        // What was served is not followed by something older.
+        if (verdict.spares_older) floors_.supersede(r.hash(), r.meta().version);
         remove(id, out);
         ++purged_;
         return false;
@@ -174,10 +171,11 @@ insert_outcome shard::insert(response_ptr response, const version& begun) {
     const auto verdict = groups_.judge(group_floors::of(*response), begun);
     if constexpr (planted != mutant::insert_ignores_floors) {
         const auto floor = floors_.of(key.hash);
-        if (begun < floors_.base() || v < floor.newer || oldest_admitted(*response) < floor.floor)
+        if (begun < floors_.base() || v < floor.newer || floor.floor.covers(oldest_admitted(*response)))
             return {invalidated};
-        if (verdict.invalid) return {invalidated};
     }
+    if constexpr (planted != mutant::insert_ignores_groups)
+        if (verdict.invalid) return {invalidated};
     // What is to be shown as stale is looked at again when it is asked for.
     response->meta().held_against.set(verdict.stale_since ? generation - 1 : generation);
     if (!fits) {
@@ -224,13 +222,17 @@ insert_outcome shard::insert(response_ptr response, const version& begun) {
     return {stored, static_cast<std::size_t>(evicted_ - before_eviction), displaced};
 }
 
-bool shard::raise_floor(http::key_view key, const version& floor) {
+bool shard::raise_floor(http::key_view key, const floor_bound& floor) {
     dropped out;
     const scoped_lock lock(mutex_);
     floors_.raise(key.hash, floor);
     if constexpr (planted == mutant::floor_keeps_response) return false;
     const auto id = find(key);
-    if (id == no_slot || oldest_admitted(*t_.nodes[id].response) >= floor) return false;
+    if (id == no_slot) return false;
+    const stored_response& r = *t_.nodes[id].response;
+    if (!floor.covers(oldest_admitted(r))) return false;
+    // What was served is not followed by something older.
+    if (floor.spares_older_than(r.meta().version)) floors_.supersede(key.hash, r.meta().version);
     remove(id, out);
     return true;
 }
@@ -245,10 +247,15 @@ bool shard::supersede(http::key_view key, const version& newer) {
     return true;
 }
 
+void shard::raise_base(const version& begun) {
+    const scoped_lock lock(mutex_);
+    floors_.raise_base(begun);
+}
+
 bool shard::admits(std::uint64_t hash, const version& v) const noexcept {
     const scoped_lock lock(mutex_);
     const auto floor = floors_.of(hash);
-    return !(v < floors_.base()) && !(v < floor.floor) && !(v < floor.newer);
+    return !(v < floors_.base()) && !floor.floor.covers(v) && !(v < floor.newer);
 }
 
 bool shard::erase(http::key_view key, const version& v) {

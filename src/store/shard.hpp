@@ -35,8 +35,9 @@ class alignas(64) shard {
 
     // as in cache.hpp
     insert_outcome insert(response_ptr response, const version& begun);
-    bool raise_floor(http::key_view key, const version& floor);
+    bool raise_floor(http::key_view key, const floor_bound& floor);
     bool supersede(http::key_view key, const version& newer);
+    void raise_base(const version& begun);
     bool admits(std::uint64_t hash, const version& v) const noexcept;
     bool erase(http::key_view key, const version& v);
     void clear();

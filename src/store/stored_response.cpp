@@ -1,9 +1,9 @@
-// Layout of the one allocation: [control block of shared_ptr [stored_response]] tags key head content. The object
-// is the control block's last member, so the four begin at `this + 1`; make() verifies that.
+// Layout of the one allocation: [control block of shared_ptr [stored_response]] tags key head content. The
+// object is the control block's last member, so the four begin at `this + 1`; make() verifies that.
 #include "charge.hpp"
 
+#include <meshcache/http/cache_key.hpp>
 #include <meshcache/http/surrogate.hpp>
-#include <meshcache/store/selector.hpp>
 #include <meshcache/store/stored_response.hpp>
 
 #include <boost/container/small_vector.hpp>
@@ -88,7 +88,8 @@ response_ptr stored_response::make(const response_meta& meta, std::string_view k
         key.size(), head.size(), content_size, tags.size());
 
     char* at = request.begin + request.block;
-    if (reinterpret_cast<const char*>(made.get() + 1) != at || made->block_size_ != request.block) std::abort();
+    if (reinterpret_cast<const char*>(made.get() + 1) != at || made->block_size_ != request.block)
+        std::abort();
     at = append(at, {reinterpret_cast<const char*>(tags.data()), tags.size() * sizeof(std::uint64_t)});
     at = append(append(at, key), head);
     for (const auto piece : content) at = append(at, piece);
@@ -96,8 +97,8 @@ response_ptr stored_response::make(const response_meta& meta, std::string_view k
 }
 
 std::size_t stored_response::charge() const noexcept {
-    return malloc_charge(block_size_ + tag_count_ * sizeof(std::uint64_t) + std::size_t{key_size_} + head_size_ +
-                         content_size_);
+    return malloc_charge(block_size_ + tag_count_ * sizeof(std::uint64_t) + std::size_t{key_size_} +
+                         head_size_ + content_size_);
 }
 
 response_ptr made_stale(response_ptr r, wall_time since) {
@@ -112,6 +113,26 @@ response_ptr made_stale(response_ptr r, wall_time since) {
         return r;
     const std::string_view content = r->content();
     return stored_response::make(meta, r->key(), r->hash(), r->head(), std::span(&content, 1));
+}
+
+bool covers(const selector& s, const stored_response& r) {
+    if (s.kind == selector_kind::everything) return true;
+    if (s.kind == selector_kind::tag) {
+        const auto hash = selector_hash(s.kind, {}, s.text);
+        return std::find(r.tags().begin(), r.tags().end(), hash) != r.tags().end();
+    }
+    const auto parts = http::split_key(r.key());
+    if (!parts) return false;
+    switch (s.kind) {
+    case selector_kind::url:
+        return parts->uri_key == s.text;
+    case selector_kind::prefix:
+        return parts->host == s.host && parts->path_query.starts_with(s.text);
+    case selector_kind::anywhere:
+        return parts->path_query.starts_with(s.text);
+    default:
+        return false;
+    }
 }
 
 } // namespace meshcache::store

@@ -1,5 +1,7 @@
 #include <meshcache/store/vary.hpp>
 
+#include <algorithm>
+
 namespace meshcache::store {
 
 response_ptr make_vary_note(const response_meta& variant, std::string_view primary_key, std::uint64_t hash,
@@ -14,6 +16,10 @@ response_ptr make_vary_note(const response_meta& variant, std::string_view prima
     const auto bytes = epoch.bytes();
     const std::string_view content(bytes.data(), bytes.size());
     return stored_response::make(meta, primary_key, hash, names, std::span(&content, 1));
+}
+
+version oldest_admitted(const stored_response& r) noexcept {
+    return is_vary_note(r) ? std::min(vary_epoch(r), r.meta().version) : r.meta().version;
 }
 
 version vary_epoch(const stored_response& note) noexcept {

@@ -2,6 +2,9 @@
 set(mutant_sources
   insert_ignores_versions=store/shard
   insert_ignores_floors=store/shard
+  insert_ignores_groups=store/shard
+  purge_spares_stored=store/group_floors
+  soft_is_nothing=store/group_floors
   floor_keeps_response=store/shard
   clock_ignores_others=store/version
   stale_is_fresh=http/reuse
@@ -20,4 +23,6 @@ set(mutant_sources
   purge_keeps_record=replica/scripts
   failed_batch_is_lost=replica/write_queue
   queue_without_bound=replica/write_queue
-  lookup_ignores_floors=replica/redis_link_reads)
+  lookup_ignores_floors=replica/redis_link_reads
+  lookup_ignores_groups=replica/redis_link_reads
+  groups_not_read=replica/redis_link_log)

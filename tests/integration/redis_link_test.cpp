@@ -9,6 +9,7 @@
 #include "support/wait.hpp"
 
 #include <meshcache/replica/link.hpp>
+#include <meshcache/store/vary.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -16,6 +17,7 @@
 #include <cstring>
 #include <functional>
 #include <future>
+#include <map>
 #include <memory>
 #include <random>
 #include <string>
@@ -146,11 +148,31 @@ store::version random_version(std::mt19937_64& random) {
 
 /// Calls the put script as the link does, for one record.
 std::int64_t put_directly(redis_server& redis, const key_names& names, const std::string& key,
-                          const std::string& record, std::int64_t known_floor = 0, std::int64_t skew = 250) {
-    const auto reply =
-        redis.command({"EVAL", std::string(put_script().text), "3", names.log(), names.floors(),
-                       names.record(key), "1000", replica_name(77), "60000", std::to_string(skew), "0", key,
-                       record, "600000", std::to_string(known_floor)});
+                          const std::string& record, const std::vector<std::string>& tags = {},
+                          const std::map<std::string, store::version>& known = {}) {
+    std::vector<std::string> arguments{"EVAL",
+                                       std::string(put_script().text),
+                                       "5",
+                                       names.log(),
+                                       names.floors(),
+                                       names.groups(),
+                                       names.lengths(),
+                                       names.record(key),
+                                       "1000",
+                                       replica_name(77),
+                                       "60000",
+                                       "250",
+                                       key,
+                                       record,
+                                       "600000",
+                                       std::to_string(tags.size())};
+    arguments.insert(arguments.end(), tags.begin(), tags.end());
+    arguments.push_back(std::to_string(known.size()));
+    for (const auto& [selector, floor] : known) {
+        arguments.push_back(selector);
+        arguments.push_back(position_text(floor));
+    }
+    const auto reply = redis.command(arguments);
     if (!reply.ok()) test::give_up(reply.text);
     return reply.elements.at(0).integer;
 }
@@ -344,7 +366,7 @@ TEST_CASE("A record made by a fast clock in ignorance of a purge is refused with
     const auto ms = static_cast<std::int64_t>(floor.stamp >> 16);
     const std::string ahead = text_of({static_cast<std::uint64_t>(ms + 100) << 16, 9});
     CHECK(put_directly(server, names, "key", ahead + "x") == 2);
-    CHECK(put_directly(server, names, "key", ahead + "x", ms) == 0);
+    CHECK(put_directly(server, names, "key", ahead + "x", {}, {{"kkey", floor}}) == 0);
     const std::string beyond = text_of({static_cast<std::uint64_t>(ms + 251) << 16, 9});
     CHECK(put_directly(server, names, "key", beyond + "x") == 0);
     CHECK(put_directly(server, names, "other", ahead + "x") == 0);
@@ -420,6 +442,216 @@ TEST_CASE("Redis is told again of each floor that it has lost, whatever others i
     CHECK(eventually([&] { return score("klost") == lost && score("kolder") == older; }));
     REQUIRE(eventually([&] { return a.idle(); }));
     CHECK(a.count(counter::redis_invalidations) == 5);
+}
+
+TEST_CASE("A record made in a floor's own millisecond, and after it, is taken", "[redis]") {
+    redis_server server;
+    const key_names names("default");
+    replica_under_test a(1, settings_for(server.unix_address()));
+    a.start_and_wait();
+    const store::version floor = a.invalidate("key");
+    REQUIRE(eventually([&] { return a.idle(); }));
+    const std::string same = text_of(floor), next = text_of({floor.stamp + 1, 1});
+    CHECK(put_directly(server, names, "key", same + "x", {}, {{"kkey", floor}}) == 2);
+    CHECK(put_directly(server, names, "key", next + "x", {}, {{"kkey", floor}}) == 0);
+}
+
+TEST_CASE("Redis refuses records that a purge of a group covers", "[redis]") {
+    redis_server server;
+    const key_names names("default");
+    replica_under_test a(1, settings_for(server.unix_address()));
+    a.start_and_wait();
+    const std::string key = "4:http12:shop.example3:GET6:/img/a", variant = key + "6:accept-";
+    const auto put = [&](const std::string& at, const store::version& v,
+                         const std::vector<std::string>& tags = {},
+                         const std::map<std::string, store::version>& known = {}) {
+        server.command({"DEL", names.record(at)});
+        return put_directly(server, names, at, text_of(v) + "x", tags, known);
+    };
+    const std::string name = GENERATE("tred", "ushop.example/im", "ushop.example", "w/img/", "a",
+                                      "x4:http12:shop.example3:GET6:/img/a");
+    INFO(name);
+    const store::version before = a.now();
+    const store::version floor = a.now();
+    const bool by_tag = name == "tred";
+    const std::vector<std::string> tags =
+        by_tag ? std::vector<std::string>{"blue", "red"} : std::vector<std::string>{};
+    CHECK(put(key, before, tags) == 0);
+    a.redis.purge({*store::selector::parse(name), *store::selector::parse("stgreen")}, floor, {});
+    // One for everything says all that the soft one does.
+    const int floors = name == "a" ? 1 : 2;
+    REQUIRE(eventually([&] { return server.number({"ZCARD", names.groups()}) == floors; }));
+    CHECK(put(key, before, tags) == 2);
+    CHECK(put(variant, before, tags) == 2);
+    CHECK(put(key, {floor.stamp + 1, 2}, tags) == 2); // its clock may run ahead
+    CHECK(put(key, {floor.stamp + 1, 2}, tags, {{name, floor}}) == 0);
+    const store::version beyond{floor.stamp + (251u << 16), 2};
+    CHECK(put(key, beyond, tags) == 0);
+    if (by_tag) CHECK(put(key, before, {"blue", "green"}) == 0);
+    if (name != "a" && !by_tag) CHECK(put("4:http1:h3:GET2:/x", before) == 0);
+}
+
+TEST_CASE("A purge goes to Redis as one small write, is acknowledged, and reaches the others", "[redis]") {
+    redis_server server;
+    replica_under_test a(1, settings_for(server.unix_address())), b(2, settings_for(server.unix_address()));
+    a.start_and_wait();
+    b.start_and_wait();
+    const std::string key = "4:http1:h3:GET2:/a";
+    a.fill(key, "x");
+    REQUIRE(eventually([&] { return a.idle(); }));
+    REQUIRE((b.look_up(key) && b.content(key) == "x"));
+    const auto selector = *store::selector::parse("uh/");
+    const store::version floor = a.now();
+    a.local.raise_group(selector, store::floor_bound::own(floor, milliseconds{250}));
+    std::promise<std::string> acknowledged;
+    a.redis.purge({selector}, floor,
+                  [&](std::string position) { acknowledged.set_value(std::move(position)); });
+    auto position = acknowledged.get_future();
+    REQUIRE(position.wait_for(test::patience()) == std::future_status::ready);
+    CHECK(position.get().find('-') != std::string::npos);
+    CHECK(a.content(key).empty());
+    CHECK(eventually([&] { return b.content(key).empty(); }));
+    // What its maker makes after it is good at once, on both.
+    a.fill(key, "y");
+    REQUIRE(eventually([&] { return a.idle(); }));
+    const auto found = b.look_up(key);
+    REQUIRE((found && *found));
+    CHECK((*found)->content() == "y");
+}
+
+TEST_CASE("A floor removes a note whose epoch lies below it, also one that is newer", "[redis]") {
+    redis_server server;
+    const key_names names("default");
+    replica_under_test a(1, settings_for(server.unix_address()));
+    a.start_and_wait();
+    const store::version epoch = a.now();
+    const store::version floor = a.now();
+    store::response_meta meta;
+    meta.life.response_time = a.clock.wall();
+    meta.life.fresh_until = meta.life.response_time + seconds{600};
+    meta.life.stale_until = meta.life.error_until = meta.life.fresh_until;
+    meta.version = epoch;
+    const auto first = store::make_vary_note(meta, "key", a.local.hash("key"), "accept", nullptr);
+    meta.version = {floor.stamp + (1000u << 16), 9};
+    const auto second = store::make_vary_note(meta, "key", a.local.hash("key"), "accept", first.get());
+    REQUIRE(store::vary_epoch(*second) == epoch);
+    CHECK(put_directly(server, names, "key", encode(*second)) == 0);
+    a.redis.invalidate("key", floor);
+    REQUIRE(eventually([&] { return a.idle(); }));
+    CHECK(server.number({"EXISTS", names.record("key")}) == 0);
+    CHECK(put_directly(server, names, "key", encode(*second)) == 2);
+    const auto fresh = store::make_vary_note(meta, "key", a.local.hash("key"), "accept", nullptr);
+    CHECK(put_directly(server, names, "key", encode(*fresh)) == 0);
+}
+
+TEST_CASE("What was begun before a gap in the log is not stored, since its floor may have been missed",
+          "[redis]") {
+    redis_server server;
+    replica_under_test a(1, settings_for(server.unix_address()));
+    server.command({"ACL", "SETUSER", "b", "on", ">pw", "~*", "&*", "+@all"});
+    auto settings = settings_for(server.tcp_address());
+    settings.user = "b";
+    settings.password = "pw";
+    replica_under_test b(2, settings);
+    a.start_and_wait();
+    b.start_and_wait();
+    a.fill("some", "x"); // so that b has a place in the log
+    REQUIRE(eventually([&] { return b.redis.stats().log_position != "0-0"; }));
+    const auto in_flight = b.make("key", "old", b.now());
+    server.command({"ACL", "SETUSER", "b", "off"});
+    server.command({"CLIENT", "KILL", "USER", "b"});
+    REQUIRE(eventually([&] { return !b.redis.stats().following; }));
+    a.invalidate("key");
+    REQUIRE(eventually([&] { return a.idle(); }));
+    server.command({"XTRIM", key_names("default").log(), "MAXLEN", "0"});
+    server.command({"ACL", "SETUSER", "b", "on"});
+    REQUIRE(eventually([&] { return b.redis.stats().state == link_state::ready; }));
+    CHECK(b.count(counter::log_gaps) == 1);
+    CHECK(b.local.insert(in_flight, in_flight->meta().version).what == store::insert_result::invalidated);
+    CHECK_FALSE(b.local.admits(b.local.view("key"), in_flight->meta().version));
+    b.fill("key", "new");
+    CHECK(b.content("key") == "new");
+}
+
+TEST_CASE("A replica that joins reads what was purged, and does not take for valid what a fast clock made",
+          "[redis]") {
+    redis_server server;
+    const std::string key = "4:http1:h3:GET2:/a";
+    replica_under_test a(1, settings_for(server.unix_address())),
+        fast(2, settings_for(server.unix_address()));
+    a.start_and_wait();
+    // The log is not what tells of it: it has been trimmed when the other one comes.
+    const std::string name = GENERATE("uh", "uh/", "w/a", "a", "x4:http1:h3:GET2:/a");
+    INFO(name);
+    fast.clock.shift(milliseconds{200});
+    const auto ahead = fast.make(key, "old", fast.now());
+    fast.start_and_wait();
+    fast.redis.put(ahead);
+    REQUIRE(eventually([&] { return fast.idle(); }));
+    // As if its purger had not yet heard of the record.
+    const store::version floor{ahead->meta().version.stamp - (100u << 16), 7};
+    server.command({"ZADD", key_names("default").groups(), position_text(floor), name});
+    server.command({"XTRIM", key_names("default").log(), "MAXLEN", "0"});
+    replica_under_test late(3, settings_for(server.unix_address()));
+    late.start_and_wait();
+    const auto found = late.look_up(key);
+    REQUIRE(found);
+    CHECK(*found == nullptr);
+    // What it makes itself, it makes in the knowledge of the purge.
+    late.clock.shift(milliseconds{200});
+    late.fill(key, "new");
+    CHECK(late.content(key) == "new");
+}
+
+TEST_CASE("No record lives longer in Redis than the floors of groups are kept", "[redis]") {
+    redis_server server;
+    const key_names names("default");
+    replica_under_test a(1, settings_for(server.unix_address()));
+    a.start_and_wait();
+    const auto v = a.now();
+    a.redis.put(a.make("long", "x", v, std::chrono::hours{24 * 365}));
+    a.redis.put(a.make("short", "x", v, std::chrono::minutes{10}));
+    REQUIRE(eventually([&] { return a.idle(); }));
+    CHECK(server.number({"PTTL", names.record("long")}) <= max_record_life.count());
+    CHECK(server.number({"PTTL", names.record("long")}) > max_record_life.count() - 600'000);
+    CHECK(max_record_life < group_retention);
+    CHECK(server.number({"PTTL", names.record("short")}) <= 600'000);
+}
+
+TEST_CASE("A Redis that has lost what was purged is told by the first entry of its new log", "[redis]") {
+    redis_server server;
+    const key_names names("default");
+    replica_under_test a(1, settings_for(server.unix_address())), b(2, settings_for(server.unix_address()));
+    a.start_and_wait();
+    b.start_and_wait();
+    const store::version floor = a.now();
+    std::vector<store::selector> all;
+    for (const char* name : {"sa", "tred", "stred", "uh/img"}) {
+        all.push_back(*store::selector::parse(name));
+        a.local.raise_group(all.back(), store::floor_bound::own(floor, milliseconds{250}));
+    }
+    a.redis.purge(all, floor, {});
+    a.invalidate("key");
+    REQUIRE(eventually([&] { return server.number({"ZCARD", names.groups()}) == 4; }));
+    // Apart from the others, which it would make superfluous where they wait together.
+    a.redis.purge({{}}, floor, {});
+    REQUIRE(eventually([&] { return a.idle() && server.number({"ZCARD", names.groups()}) == 5; }));
+    const auto followed = [&] {
+        const auto last = server.command({"XREVRANGE", names.log(), "+", "-", "COUNT", "1"});
+        const std::string end = last.elements.at(0).elements.at(0).text;
+        return a.redis.stats().log_position == end && b.redis.stats().log_position == end;
+    };
+    REQUIRE(eventually(followed));
+    server.command({"FLUSHALL"});
+    b.fill("other", "x");
+    CHECK(eventually([&] {
+        return server.command({"ZSCORE", names.groups(), "a"}).text == position_text(floor);
+    }));
+    CHECK(a.count(counter::log_gaps) == 1);
+    const auto first = server.command({"XRANGE", names.log(), "-", "+", "COUNT", "1"});
+    REQUIRE(first.elements.size() == 1);
+    const auto& fields = first.elements.at(0).elements.at(1).elements;
+    CHECK(std::any_of(fields.begin(), fields.end(), [](const auto& f) { return f.text == "n"; }));
 }
 
 TEST_CASE("A version far ahead of the clock of Redis is refused, and makes way where it got in", "[redis]") {
@@ -791,7 +1023,9 @@ TEST_CASE("A flushed Redis is noticed while writes go on", "[redis]") {
 TEST_CASE("Too many invalidations for the queue make everything invalid, and nothing older comes back",
           "[redis]") {
     redis_server server;
-    replica_under_test a(1, settings_for(server.unix_address())), b(2, settings_for(server.unix_address()));
+    auto settings = settings_for(server.unix_address());
+    settings.max_clock_skew = milliseconds{0}; // one clock made all
+    replica_under_test a(1, settings), b(2, settings);
     b.start_and_wait();
     b.fill("one", "x");
     b.fill("two", "x");
@@ -803,7 +1037,7 @@ TEST_CASE("Too many invalidations for the queue make everything invalid, and not
     REQUIRE(eventually([&] { return b.content("one").empty() && b.content("two").empty(); }));
 
     // The records are still in Redis, but nobody takes them, not even who comes later.
-    replica_under_test c(3, settings_for(server.unix_address()));
+    replica_under_test c(3, settings);
     c.start_and_wait();
     for (auto* r : {&a, &b, &c}) {
         const auto found = r->look_up("one");

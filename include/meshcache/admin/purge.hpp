@@ -6,7 +6,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,8 +20,8 @@ struct purge_request {
 };
 
 /// Reads `query` (the part of the target after `?`) and `body`, a JSON object, which say the same and are
-/// taken together: `url` (a text, or in JSON a list of texts) and `all`. A failure says what is wrong, for a
-/// 400.
+/// taken together: `url`, `tag`, `prefix`, `host` (each a text, or in JSON a list of texts), `all`,
+/// `soft`. A failure says what is wrong, for a 400.
 parsed<purge_request> read_purge(std::string_view query, std::string_view body);
 
 /// What became of a purge.

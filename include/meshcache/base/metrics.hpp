@@ -76,6 +76,17 @@ namespace meshcache {
     X(removed_replaced, "meshcache_removed_total", "why=\"replaced\"", "")                                   \
     X(removed_variants, "meshcache_removed_total", "why=\"variants\"", "")                                   \
     X(removed_expired, "meshcache_removed_total", "why=\"expired\"", "")                                     \
+    X(purges_url_hard, "meshcache_purges_total", "kind=\"url\",mode=\"hard\"",                               \
+      "Purges that the admin port took, by what they name; a request may name several.")                     \
+    X(purges_url_soft, "meshcache_purges_total", "kind=\"url\",mode=\"soft\"", "")                           \
+    X(purges_tag_hard, "meshcache_purges_total", "kind=\"tag\",mode=\"hard\"", "")                           \
+    X(purges_tag_soft, "meshcache_purges_total", "kind=\"tag\",mode=\"soft\"", "")                           \
+    X(purges_prefix_hard, "meshcache_purges_total", "kind=\"prefix\",mode=\"hard\"", "")                     \
+    X(purges_prefix_soft, "meshcache_purges_total", "kind=\"prefix\",mode=\"soft\"", "")                     \
+    X(purges_host_hard, "meshcache_purges_total", "kind=\"host\",mode=\"hard\"", "")                         \
+    X(purges_host_soft, "meshcache_purges_total", "kind=\"host\",mode=\"soft\"", "")                         \
+    X(purges_all_hard, "meshcache_purges_total", "kind=\"all\",mode=\"hard\"", "")                           \
+    X(purges_all_soft, "meshcache_purges_total", "kind=\"all\",mode=\"soft\"", "")                           \
     X(redis_lookups, "meshcache_redis_lookups_total", "", "Look-ups in Redis on a local miss.")              \
     X(redis_lookup_hits, "meshcache_redis_lookup_hits_total", "", "Look-ups that found a usable record.")    \
     X(redis_lookup_timeouts, "meshcache_redis_lookup_timeouts_total", "",                                    \

@@ -17,6 +17,9 @@ enum class mutant : std::uint8_t {
     // store
     insert_ignores_versions, ///< an older response replaces a newer one
     insert_ignores_floors,
+    insert_ignores_groups,
+    purge_spares_stored,  ///< the purge of a group holds for what comes, and not for what is there
+    soft_is_nothing,      ///< a soft purge makes nothing stale
     floor_keeps_response, ///< a floor refuses what comes, and leaves what is there
     clock_ignores_others, ///< the hybrid clock does not move up to what it sees
     // flow, net
@@ -38,6 +41,8 @@ enum class mutant : std::uint8_t {
     failed_batch_is_lost,
     queue_without_bound,
     lookup_ignores_floors,
+    lookup_ignores_groups,
+    groups_not_read, ///< a replica that joins does not read what was purged before
 };
 
 #ifndef MESHCACHE_MUTANT

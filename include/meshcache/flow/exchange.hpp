@@ -202,6 +202,7 @@ class exchange {
     /// Waiters go their own ways.
     void release_fill() noexcept;
     bool is_outdated(const store::fill& f) const;
+    bool is_purged(const store::fill_view& view) const;
 
     const exchange_settings& settings_;
     store::cache& cache_;
@@ -227,6 +228,7 @@ class exchange {
     cache_outcome outcome_;
     error_code error_;
     int status_ = 0;
+    int overtaken_ = 0; ///< fills that were waited for, and purged meanwhile
     bool is_head_ = false;
     bool unsafe_ = false;
     bool at_variant_ = false;

@@ -73,32 +73,41 @@ class cache {
     /// dropped. Floors are held in a bounded table per shard; the oldest merge into one floor for the
     /// whole shard, which refuses only inserts that began before it.
     /// A note (vary.hpp) is held against it by its epoch.
-    bool raise_floor(http::key_view key, const version& floor);
+    bool raise_floor(http::key_view key, const floor_bound& floor);
+    bool raise_floor(http::key_view key, const version& floor) {
+        return raise_floor(key, floor_bound::same(floor));
+    }
 
-    /// Others have that version of the key: drops an older stored response, and refuses later inserts below it.
-    /// Returns true when a response was dropped.
+    /// Others have that version of the key: drops an older stored response, and refuses later inserts below
+    /// it. Returns true when a response was dropped.
     bool supersede(http::key_view key, const version& newer);
 
-    /// Raises the floor of a group: nothing that `s` covers is valid below it, or, when soft, fresh. Takes the
-    /// same short time whatever it covers; sweep() frees the memory. Floors of groups are held in a bounded
-    /// table; what is forgotten of it holds for every response that had not been held against it, and for
-    /// admit(). `s` is not of kind `key`.
+    /// Raises the floor of a group: nothing that `s` covers is valid below it, or, when soft, fresh. Takes
+    /// the same short time whatever it covers; sweep() frees the memory. Floors of groups are held in a
+    /// bounded table; what is forgotten of it holds for every response that had not been held against it, and
+    /// for admit(). `s` is not of kind `key`.
     void raise_group(const selector& s, const floor_bound& floor);
 
-    /// Whether no floor lies above a response of that key and version that came from the upstream: what
-    /// insert() would hold against it. `head`: the stored head, for its tags, as far as it is known.
-    bool admits(http::key_view key, const version& v, std::string_view head = {}) const;
+    /// Whether no floor lies above a response of that key and version that came from the upstream, purges of
+    /// tags aside: insert() would take it, and as it is.
+    bool admits(http::key_view key, const version& v) const;
+
+    /// Whether the floor of a group makes a response of that key, version and stored head invalid, or stale.
+    bool purged(std::string_view key, const version& v, std::string_view head) const;
 
     /// What group floors make of a response from elsewhere: itself, as stale, or null.
     response_ptr admit(response_ptr response) const;
 
-    /// Holds stored responses against the purges since they were last held, a bounded number in one step, and drops
-    /// what is invalid. Returns the cursor for the next step, 0 at the end (start with 0).
+    /// Holds stored responses against the purges since they were last held, a bounded number in one step, and
+    /// drops what is invalid. Returns the cursor for the next step, 0 at the end (start with 0).
     std::uint64_t sweep(std::uint64_t cursor, std::size_t max);
     /// Changes with every raise_group().
     std::uint32_t purge_generation() const noexcept;
     /// Responses that left because of raise_group() since the last call.
     std::size_t take_purged();
+
+    /// Refuses inserts that began before `begun`, whatever their key: floors may have been missed until then.
+    void raise_base(const version& begun);
 
     /// Drops the response of that key if its version is exactly `v`. Returns whether it did.
     bool erase(http::key_view key, const version& v);

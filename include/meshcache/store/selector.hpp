@@ -35,8 +35,8 @@ struct selector {
     friend bool operator==(const selector&, const selector&) = default;
 };
 
-/// A hash by which group selectors are found. Fixed, so that a stored response may keep those of its tags. Two
-/// selectors with one hash share a floor, which costs an extra miss.
+/// A hash by which group selectors are found. Fixed, so that a stored response may keep those of its tags.
+/// Two selectors with one hash share a floor, which costs an extra miss.
 std::uint64_t selector_hash(selector_kind kind, std::string_view host, std::string_view text) noexcept;
 
 } // namespace meshcache::store

@@ -2,6 +2,7 @@
 // A stored response: immutable, shared by pointer between threads, one allocation for its description, key,
 // head and content. An update (a 304, say) builds a new one.
 #include <meshcache/http/freshness.hpp>
+#include <meshcache/store/selector.hpp>
 #include <meshcache/store/version.hpp>
 
 #include <cstddef>
@@ -12,8 +13,8 @@
 
 namespace meshcache::store {
 
-/// Up to which purge the shard that holds a response has held it against them. It belongs to that shard, and is used
-/// under its mutex alone; a copy of a response is held by nobody yet, and has none.
+/// Up to which purge the shard that holds a response has held it against them. It belongs to that shard, and
+/// is used under its mutex alone; a copy of a response is held by nobody yet, and has none.
 class purge_mark {
   public:
     constexpr purge_mark() noexcept = default;
@@ -35,7 +36,7 @@ struct response_meta {
     /// A response, or the note at a primary key that its responses vary: then the head holds the names of
     /// the selecting fields (as http::parse_vary gives them) and the variants stand at variant keys.
     enum class kind_t : std::uint8_t { response, vary } kind = kind_t::response;
-    purge_mark held_against;
+    purge_mark held_against{};
 };
 
 class stored_response;
@@ -89,8 +90,11 @@ class stored_response {
     // the tags' hashes, key, head and content follow the object in the same allocation
 };
 
-/// `r` as a soft purge at `since` leaves it: stale from its arrival on, and its stale windows run from `since`
-/// if that is sooner than they would. `r` itself when that changes nothing.
+/// `r` as a soft purge at `since` leaves it: stale from its arrival on, and its stale windows run from
+/// `since` if that is sooner than they would. `r` itself when that changes nothing.
 response_ptr made_stale(response_ptr r, wall_time since);
+
+/// Whether a selector of a group covers `r`.
+bool covers(const selector& s, const stored_response& r);
 
 } // namespace meshcache::store

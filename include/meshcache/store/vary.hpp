@@ -22,6 +22,10 @@ inline bool is_vary_note(const stored_response& r) noexcept {
 /// The names of the selecting fields, as http::parse_vary gives them.
 inline std::string_view vary_names(const stored_response& note) noexcept { return note.head(); }
 
+/// What a floor of its key is held against: of a note its epoch, below which variants would be valid; of a
+/// response its version.
+version oldest_admitted(const stored_response& r) noexcept;
+
 /// The note's epoch; a note without a readable one (a foreign record) has the note's own version.
 version vary_epoch(const stored_response& note) noexcept;
 

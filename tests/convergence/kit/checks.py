@@ -63,7 +63,9 @@ def purge_safety(history):
             for read in by_process[duty.process, key]:
                 since = read.begin.order > duty.begin.order
                 until = duty.end is None or read.end.order < duty.end.order
-                if since and until and read.number <= below:
+                # A soft purge makes stale, and what is stale may be served while it is validated behind.
+                allowed = duty.invalidation.soft and read.stale
+                if since and until and read.number <= below and not allowed:
                     out.append(Finding("purge safety", f"{told(read)}, although {duty.invalidation.name} through "
                                        f"{duty.invalidation.process} had made all up to #{below} invalid, and "
                                        f"{duty.why} (at {duty.begin.at * 1000:.1f} ms)", key, read.end.at))

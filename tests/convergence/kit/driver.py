@@ -148,6 +148,7 @@ class Run:
             return read
         read.number = int(answer.field("x-number") or 0)
         read.hit = "; hit" in read.cache_status
+        read.stale = read.hit and "; ttl=-" in read.cache_status
         read.age = int(answer.field("age")) if answer.field("age") else None
         read.version = version_of_text(answer.field("meshcache-version"))
         if answer.body != body_of(key, variant, read.number):
@@ -174,7 +175,8 @@ class Run:
         """By the operator, on the admin port."""
         keys = [key for key in self.plan.keys if covers(op.how, key)]
         invalidation = Invalidation(str(op), replica.index, replica.name, tuple(key.name for key in keys),
-                                    self.history.moment(), {key.name: self.upstream.change(key.name) for key in keys})
+                                    self.history.moment(), {key.name: self.upstream.change(key.name) for key in keys},
+                                    soft="soft" in op.how)
         self.history.invalidations.append(invalidation)
         kind, what = op.how[:2]
         target = f"/purge?{kind}={quote(what, safe='')}" + ("&soft=1" if "soft" in op.how else "")
@@ -182,7 +184,7 @@ class Run:
         invalidation.end = self.history.moment()
         if answer is None:
             return
-        if answer.status != 200:
+        if answer.status not in (200, 202):  # 202: Redis has not acknowledged it yet
             invalidation.error = f"{answer.status} {answer.body[:200]!r}"
             return
         report = json.loads(answer.body)

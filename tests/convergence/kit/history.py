@@ -25,6 +25,7 @@ class Read:
     version: tuple = None  # of the stored response; None if the answer was not stored
     age: int = None
     hit: bool = False
+    stale: bool = False        # a hit that is served while it is validated behind
     cache_status: str = ""
     error: str = ""    # why there is no answer, or it is a wrong one
     excused: str = ""  # why there need not be one
@@ -54,6 +55,7 @@ class Invalidation:
     in_redis: Moment = None    # the checker saw that Redis has it
     redis_life: int = None     # in which life of Redis that was
     known_to: set = field(default_factory=set)  # living processes that have applied it
+    soft: bool = False         # makes stale instead of invalid
     lost: bool = False         # nobody who knew of it is left
 
 

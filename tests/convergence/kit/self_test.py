@@ -60,6 +60,10 @@ def cases():
     safe, one = checks.purge_safety, invalidated(5)
     yield "newer after a purge", safe(history(reads=[read(6, 7, 6, 1)], duties=[duty(one, 5)])), 0
     yield "older after a purge", safe(history(reads=[read(6, 7, 5, 1)], duties=[duty(one, 5)])), 1
+    soft = invalidated(5, soft=True)
+    yield "fresh after a soft purge", safe(history(reads=[read(6, 7, 5, 1)], duties=[duty(soft, 5)])), 1
+    yield "stale after a soft purge", safe(history(reads=[read(6, 7, 5, 1, stale=True)], duties=[duty(soft, 5)])), 0
+    yield "stale after a purge", safe(history(reads=[read(6, 7, 5, 1, stale=True)], duties=[duty(one, 5)])), 1
     yield "older, asked before", safe(history(reads=[read(4, 7, 5, 1)], duties=[duty(one, 5)])), 0
     yield "older, by who need not know", safe(history(reads=[read(6, 7, 5, 1, "r1.1")], duties=[duty(one, 5)])), 0
     yield "older, after the duty's end", safe(history(reads=[read(6, 9, 5, 1)], duties=[duty(one, 5, 8)])), 0

@@ -232,6 +232,17 @@ TEST_CASE("a note sends the request on to its variant") {
     }
 }
 
+TEST_CASE("an answer of Redis that was purged since is not for those who waited for it") {
+    shared_world w;
+    visitor v(w, "GET /x"), waiter(w, "GET /x");
+    REQUIRE(v.begin() == action::ask_remote);
+    REQUIRE(waiter.begin() == action::wait);
+    REQUIRE(v.remote(record(w, key_of("/x"), "old", w.foreign())) == action::answer);
+    SECTION("its URI") { w.purge(key_of("/x")); }
+    SECTION("a group") { w.purge_group(GENERATE("a", "sa")); }
+    CHECK(waiter.look() == action::ask_remote);
+}
+
 TEST_CASE("a note that the store has no room for sends the request on to its variant all the same") {
     shared_world w;
     const std::string names(3u << 20, 'x');

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace {
 
@@ -286,6 +287,68 @@ TEST_CASE("an unsafe request that succeeds keeps later requests from joining an 
         w.purge(other.x.primary_key());
         CHECK(visitor(w, "GET /y").begin() == action::wait);
     }
+}
+
+TEST_CASE("a purge of a group keeps later requests from an older fill") {
+    world w;
+    visitor fetcher(w, "GET /x"), after(w, "GET /x"), last(w, "GET /x");
+    REQUIRE(fetcher.begin() == action::fetch);
+    const auto asked = w.next();
+    fetcher.x.fill()->set_asked(asked);
+    const std::string_view lines = "Cache-Control: max-age=60\r\nSurrogate-Key: red\r\n";
+    SECTION("which covers the URI") {
+        w.purge_group(GENERATE("a", "ua.example/", "w/x", "sua.example"));
+        REQUIRE(after.begin() == action::fetch);
+        REQUIRE(fetcher.answered("200 OK", lines, asked) == action::share);
+    }
+    SECTION("which only the answer shows") {
+        w.purge_group(GENERATE("tred", "stred"));
+        REQUIRE(after.begin() == action::wait);
+        REQUIRE(fetcher.answered("200 OK", lines, asked) == action::share);
+        REQUIRE(after.look() == action::fetch);
+    }
+    SECTION("and no other") {
+        w.purge_group("tblue");
+        REQUIRE(after.begin() == action::wait);
+        REQUIRE(fetcher.answered("200 OK", lines, asked) == action::share);
+        CHECK(after.look() == action::follow);
+        CHECK(fetcher.finish("old").response);
+        return;
+    }
+    (void)fetcher.finish("old");
+    REQUIRE(last.begin() == action::wait);
+    REQUIRE(after.ok(lines) == action::share);
+    CHECK(last.look() == action::follow);
+    CHECK(after.finish("new").response);
+    visitor later(w, "GET /x");
+    REQUIRE(later.begin() == action::answer);
+    CHECK(later.content() == "new");
+}
+
+TEST_CASE("a request whose fills are purged again and again fetches for itself in the end") {
+    world w;
+    visitor waiter(w, "GET /x");
+    std::vector<std::unique_ptr<visitor>> fetchers;
+    const auto next = [&]() -> visitor& {
+        return *fetchers.emplace_back(std::make_unique<visitor>(w, "GET /x"));
+    };
+    visitor* fetcher = &next();
+    REQUIRE(fetcher->begin() == action::fetch);
+    REQUIRE(waiter.begin() == action::wait);
+    for (int round = 1; round <= 3; ++round) {
+        CAPTURE(round);
+        const auto asked = w.next();
+        fetcher->x.fill()->set_asked(asked);
+        w.purge_group("tred");
+        REQUIRE(fetcher->answered("200 OK", "Cache-Control: max-age=60\r\nCache-Tag: red\r\n", asked) ==
+                action::share);
+        visitor& newcomer = next();
+        REQUIRE(newcomer.begin() == action::fetch);
+        CHECK(waiter.look() == (round < 3 ? action::wait : action::fetch));
+        (void)fetcher->finish("old");
+        fetcher = &newcomer;
+    }
+    CHECK(waiter.x.fill() == nullptr);
 }
 
 TEST_CASE("a request that waits behind a stale response is woken") {

@@ -95,6 +95,10 @@ struct world {
     }
     /// As invalidate_target() of a session and an event of the change log do it.
     void purge(std::string_view key) { cache.raise_floor(cache.view(key), next()); }
+    /// As the operator's purge of a group does it; `name`: see store::selector.
+    void purge_group(std::string_view name) {
+        cache.raise_group(*store::selector::parse(name), store::floor_bound::own(next(), milliseconds{0}));
+    }
 };
 
 /// A request and its exchange. Not copied or moved: views point into it.

@@ -1,6 +1,6 @@
-#include <meshcache/http/surrogate.hpp>
-
 #include "support/catch.hpp"
+
+#include <meshcache/http/surrogate.hpp>
 
 #include <string>
 #include <vector>
@@ -26,7 +26,9 @@ TEST_CASE("tags are the members of Surrogate-Key and Cache-Tag, in their order a
     CHECK(tags_of(start + "Cache-Tag: a, b c ,,d\r\n") == strings{"a", "b c", "d"});
     CHECK(tags_of(start + "CACHE-TAG: x\r\nSurrogate-Key: y\r\nCache-Tag: z\r\n") == strings{"x", "y", "z"});
     CHECK(tags_of(start + "Surrogate-Key:\r\nCache-Tag: , ,\r\n").empty());
-    CHECK(tags_of(start + "Surrogate-Keys: a\r\nX-Cache-Tag: b\r\nSurrogate-Control: c\r\nCache-Control: d\r\n").empty());
+    CHECK(
+        tags_of(start + "Surrogate-Keys: a\r\nX-Cache-Tag: b\r\nSurrogate-Control: c\r\nCache-Control: d\r\n")
+            .empty());
     CHECK(tags_of("Surrogate-Key: no-line-end") == strings{"no-line-end"});
 }
 

@@ -59,7 +59,8 @@ TEST_CASE("Ids of stream entries are read, written and ordered as numbers", "[ch
 
 TEST_CASE("An entry says who changed what to which version", "[change_log]") {
     const std::string one = bytes_of(at_ms(1)), two = bytes_of(at_ms(2)), three = bytes_of(at_ms(3));
-    const std::string_view fields[] = {"i", "00000000000000ff", "pkey", one, "k", two, "a", three, "p", one};
+    const std::string_view fields[] = {"i", "00000000000000ff", "pkey", one, "kkey", two, "a", three, "p",
+                                       one};
     std::size_t skipped = 0;
     const auto entry = read_entry(fields, skipped);
     REQUIRE(entry);
@@ -70,11 +71,27 @@ TEST_CASE("An entry says who changed what to which version", "[change_log]") {
     CHECK(entry->changes[0].key == "key");
     CHECK(entry->changes[0].version == at_ms(1));
     CHECK(entry->changes[1].kind == change_kind::floor);
-    CHECK(entry->changes[1].key.empty());
+    CHECK(entry->changes[1].key == "key");
     CHECK(entry->changes[1].version == at_ms(2));
-    CHECK(entry->changes[2].kind == change_kind::floor_all);
+    CHECK(entry->changes[2].kind == change_kind::group_floor);
+    CHECK(entry->changes[2].key == "a");
     CHECK(entry->changes[2].version == at_ms(3));
     CHECK(entry->changes[3].kind == change_kind::put);
+}
+
+TEST_CASE("The first entry of a log says so", "[change_log]") {
+    const std::string one = bytes_of(at_ms(1));
+    const std::string_view first[] = {"i", "00000000000000ff", "n", "", "pkey", one},
+                           later[] = {"i", "00000000000000ff", "pn", one};
+    std::size_t skipped = 0;
+    auto entry = read_entry(first, skipped);
+    REQUIRE(entry);
+    CHECK(entry->is_first);
+    CHECK(entry->changes.size() == 1);
+    entry = read_entry(later, skipped);
+    REQUIRE(entry);
+    CHECK_FALSE(entry->is_first);
+    CHECK(skipped == 0);
 }
 
 TEST_CASE("What an entry has that is unknown or malformed is skipped", "[change_log]") {
@@ -137,11 +154,11 @@ TEST_CASE("The memory of floors forgets the oldest, and stays within its bound",
 }
 
 TEST_CASE("Reconciliation keeps what agrees, and brings the rest together", "[reconcile]") {
-    const auto ms = [](int n) { return std::optional<wall_time>(wall_time{milliseconds{n}}); };
+    const auto ms = [](unsigned n) { return std::optional<store::version>(at_ms(n, 0, 99)); };
     struct row {
         const char* what;
         std::optional<store::version> in_redis;
-        std::optional<wall_time> floor;
+        std::optional<store::version> floor;
         verdict within, beyond; ///< cut off for less, for more than floors are kept
     };
     // The local copy is of millisecond 10.
@@ -154,19 +171,19 @@ TEST_CASE("Reconciliation keeps what agrees, and brings the rest together", "[re
         {"an older one", at_ms(9), {}, verdict::restore, verdict::drop},
         {"none", {}, {}, verdict::restore, verdict::drop},
         {"none, and a floor below", {}, ms(9), verdict::restore, verdict::drop},
-        {"none, and a floor in the same millisecond", {}, ms(10), verdict::drop, verdict::drop},
+        {"none, and a floor in the same place", {}, ms(10), verdict::drop, verdict::drop},
         {"none, and a floor above", {}, ms(11), verdict::drop, verdict::drop},
     };
     for (const row& r : rows) {
         CAPTURE(r.what);
-        CHECK(judge(at_ms(10), r.in_redis, r.floor, milliseconds{0}, true) == r.within);
-        CHECK(judge(at_ms(10), r.in_redis, r.floor, milliseconds{0}, false) == r.beyond);
+        CHECK(judge(at_ms(10), at_ms(10), r.in_redis, r.floor, milliseconds{0}, true) == r.within);
+        CHECK(judge(at_ms(10), at_ms(10), r.in_redis, r.floor, milliseconds{0}, false) == r.beyond);
     }
     // Its maker did not know of the floor, and may have a clock that runs ahead.
-    CHECK(judge(at_ms(10), {}, ms(7), milliseconds{3}, true) == verdict::drop);
-    CHECK(judge(at_ms(10), at_ms(9), ms(7), milliseconds{3}, true) == verdict::drop);
-    CHECK(judge(at_ms(10), at_ms(10), ms(7), milliseconds{3}, true) == verdict::keep);
-    CHECK(judge(at_ms(10), {}, ms(6), milliseconds{3}, true) == verdict::restore);
+    CHECK(judge(at_ms(10), at_ms(10), {}, ms(7), milliseconds{3}, true) == verdict::drop);
+    CHECK(judge(at_ms(10), at_ms(10), at_ms(9), ms(7), milliseconds{3}, true) == verdict::drop);
+    CHECK(judge(at_ms(10), at_ms(10), at_ms(10), ms(7), milliseconds{3}, true) == verdict::keep);
+    CHECK(judge(at_ms(10), at_ms(10), {}, ms(6), milliseconds{3}, true) == verdict::restore);
 }
 
 TEST_CASE("Latencies are summed up over the last of them", "[latency]") {

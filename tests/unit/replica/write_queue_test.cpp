@@ -168,16 +168,40 @@ TEST_CASE("Another replica's floor takes away what waits, and sends nothing", "[
     CHECK(q.take() == nullptr);
 }
 
-TEST_CASE("A floor for everything takes away what waits below, and refuses what comes", "[write_queue]") {
+TEST_CASE("Floors of groups wait beside those of keys, each name once", "[write_queue]") {
     write_queue q({});
     q.put(make_response("a", at_ms(1)));
-    q.put(make_response("b", at_ms(9)));
-    q.raise_all(at_ms(5));
-    CHECK(q.put(make_response("c", at_ms(4))) == put_result::invalidated);
-    CHECK(q.put(make_response("c", at_ms(5))) == put_result::queued);
-    CHECK(q.known_floor_of_all() == at_ms(5));
-    CHECK(q.floor_of(view_of("whatever")) == at_ms(5));
-    CHECK(keys_of(q.take()) == strings{"b", "c"});
+    q.purge("tred", 7, at_ms(5));
+    q.purge("stred", 8, at_ms(6));
+    q.purge("tred", 7, at_ms(4));
+    q.invalidate(view_of("b"), at_ms(7));
+    CHECK(q.depth() == 4);
+    CHECK_FALSE(q.floor_of(view_of("a")));
+    const auto batch = q.take();
+    CHECK(floors_of(batch) == strings{"tred", "stred", "b"});
+    CHECK(batch->floors[0].floor == at_ms(5));
+    q.purge("tred", 7, at_ms(9));
+    q.put_back(batch->id);
+    const auto again = q.take();
+    CHECK(floors_of(again) == strings{"stred", "b", "tred"});
+    CHECK(again->floors[2].floor == at_ms(9));
+    q.purge("a", 99, at_ms(20));
+    CHECK(q.floor_of(view_of("a")) == at_ms(20));
+    CHECK(q.put(make_response("c", at_ms(19))) == put_result::invalidated);
+    q.purge("tblue", 9, at_ms(20)); // everything covers it
+    CHECK(q.depth() == 5);
+}
+
+TEST_CASE("Too many soft purges merge into a soft one, and hard ones stay hard", "[write_queue]") {
+    write_queue q({.floors = 10});
+    for (unsigned n = 0; n < 6; ++n) {
+        q.purge("t" + std::to_string(n), n, at_ms(10 + n));
+        q.purge("st" + std::to_string(n), 100 + n, at_ms(20 + n));
+    }
+    const auto batch = q.take();
+    CHECK(floors_of(batch) == strings{"*", "sa", "st5"});
+    CHECK(batch->floors[0].floor == at_ms(15));
+    CHECK(batch->floors[1].floor == at_ms(24));
 }
 
 TEST_CASE("When the queue is full the oldest responses go, and invalidations stay", "[write_queue]") {
@@ -254,10 +278,6 @@ TEST_CASE("The consumer is woken once, and only when it had found nothing", "[wr
     }
     CHECK(q.put(make_response("c", at_ms(1))).what == put_result::older);
     CHECK(q.invalidate(view_of("e"), at_ms(2)));
-    q.with([](write_queue& inner) { inner.raise_all(at_ms(50)); });
-    const auto refused = q.put(make_response("z", at_ms(49)));
-    CHECK(refused.what == put_result::invalidated);
-    CHECK(refused.floor_of_all == at_ms(50));
 }
 
 TEST_CASE("Under random use Redis ends with the newest of every key above its floor", "[write_queue]") {

@@ -48,7 +48,7 @@ struct fixture {
         return cache.insert(make(key, n, tags), nth(n)).what;
     }
     bool has(const std::string& key) const { return cache.lookup(cache.view(key)) != nullptr; }
-    void purge(const selector& s, std::uint64_t n) { cache.raise_group(s, floor_bound::own(nth(n))); }
+    void purge(const selector& s, std::uint64_t n) { cache.raise_group(s, floor_bound::same(nth(n))); }
 
     store::cache cache;
 };
@@ -73,7 +73,8 @@ TEST_CASE("a purge of a tag covers what bears it, and nothing else") {
 
 TEST_CASE("a purge of a prefix covers any string that a path begins with") {
     fixture f;
-    const std::vector<std::string> paths{"/", "/img", "/img/", "/img/a", "/img/2024-05", "/image", "/x?y=/img/"};
+    const std::vector<std::string> paths{"/",      "/img",      "/img/", "/img/a", "/img/2024-05",
+                                         "/image", "/x?y=/img/"};
     const auto fill = [&](std::uint64_t n) {
         for (const auto& host : {"h", "other"})
             for (const auto& p : paths) f.put(key_of(host, p), n);
@@ -157,37 +158,109 @@ TEST_CASE("a response read from elsewhere is held against purges") {
     const auto stale = f.cache.admit(soft);
     REQUIRE(stale);
     CHECK(stale->meta().life.fresh_until == soft->meta().life.response_time);
-    CHECK_FALSE(f.cache.admits(f.cache.view(key_of("h", "/a")), nth(4000), "HTTP/1.1 200 OK\r\nCache-Tag: red\r\n"));
+    CHECK(f.cache.purged(key_of("h", "/a"), nth(4000), "HTTP/1.1 200 OK\r\nCache-Tag: red\r\n"));
     CHECK(f.cache.admits(f.cache.view(key_of("h", "/a")), nth(4000)));
     f.purge(prefix("h", ""), 6000);
     CHECK_FALSE(f.cache.admits(f.cache.view(key_of("h", "/a")), nth(5500)));
 }
 
 TEST_CASE("a floor's own maker is held against the floor, all others against more") {
-    const version made{100, 1}, here{200, 9};
-    floor_bound floor{made, here};
+    const auto heard = [](const version& made) { return floor_bound::heard(made, {made.stamp + 100, 9}); };
+    floor_bound floor = heard({100, 1});
     CHECK(floor.covers({99, 1}));
     CHECK_FALSE(floor.covers({101, 1}));
     CHECK(floor.covers({150, 2}));
     CHECK_FALSE(floor.covers({201, 2}));
     SECTION("the same maker's later floor") {
-        floor.raise({{120, 1}, {220, 9}});
-        CHECK(floor == floor_bound{{120, 1}, {220, 9}});
-        floor.raise({{110, 1}, {210, 9}});
-        CHECK(floor == floor_bound{{120, 1}, {220, 9}});
+        floor.raise(heard({120, 1}));
+        CHECK(floor == heard({120, 1}));
+        floor.raise(heard({110, 1}));
+        CHECK(floor == heard({120, 1}));
     }
     SECTION("another maker's floor that may have been raised before or after in truth") {
-        floor.raise({{150, 2}, {250, 9}});
+        floor.raise(heard({150, 2}));
         CHECK(floor.covers({180, 1}));
         CHECK(floor.covers({180, 2}));
         CHECK_FALSE(floor.covers({251, 2}));
     }
     SECTION("another maker's floor that was certainly raised later") {
-        floor.raise({{300, 2}, {400, 9}});
-        CHECK(floor == floor_bound{{300, 2}, {400, 9}});
-        floor.raise({{100, 1}, {200, 9}});
-        CHECK(floor == floor_bound{{300, 2}, {400, 9}});
+        floor.raise(heard({300, 2}));
+        CHECK(floor == heard({300, 2}));
+        floor.raise(heard({100, 1}));
+        CHECK(floor == heard({300, 2}));
     }
+}
+
+TEST_CASE(
+    "what this replica made in the knowledge of a floor is valid; what others may have made before is not") {
+    const auto ms = [](std::uint64_t n) { return n << 16; };
+    SECTION("its own floor") {
+        const auto floor = floor_bound::own({ms(100), 9}, milliseconds{250});
+        CHECK(floor.covers({ms(100) - 1, 9}));
+        CHECK_FALSE(floor.covers({ms(100) + 1, 9}));
+        CHECK(floor.covers({ms(350), 2}));
+        CHECK_FALSE(floor.covers({ms(352), 2}));
+    }
+    SECTION("one that was found in Redis, whose maker is not known") {
+        const auto floor = floor_bound::found({ms(100), 0}, {ms(120), 9}, milliseconds{250});
+        CHECK(floor.covers({ms(119), 9}));
+        CHECK_FALSE(floor.covers({ms(121), 9}));
+        CHECK(floor.covers({ms(350), 2}));
+        CHECK_FALSE(floor.covers({ms(352), 2}));
+    }
+    SECTION("its own, and another's that was raised at about the same time") {
+        auto floor = floor_bound::own({ms(100), 9}, milliseconds{250});
+        floor.raise(floor_bound::heard({ms(90), 2}, {ms(110), 9}));
+        CHECK(floor.covers({ms(109), 9}));
+        CHECK_FALSE(floor.covers({ms(111), 9}));
+        CHECK(floor.covers({ms(350), 2}));
+    }
+}
+
+TEST_CASE("what a floor took away is not followed by something older, whoever made that") {
+    fixture f;
+    const std::string key = key_of("h", "/a");
+    const auto of = [&](std::uint64_t n, std::uint64_t replica) {
+        const auto r = f.make(key, n);
+        response_meta meta = r->meta();
+        meta.version.replica = replica;
+        const std::string_view content = r->content();
+        return stored_response::make(meta, key, r->hash(), r->head(), std::span(&content, 1));
+    };
+    const auto maker = of(1010, 5), other = of(1020, 6), newer = of(1030, 5);
+    REQUIRE(f.cache.insert(other, other->meta().version).took());
+    // 5 made it; what others made is held against more.
+    version floor = nth(1005);
+    floor.replica = 5;
+    const auto heard = floor_bound::heard(floor, nth(1025));
+    REQUIRE(heard.covers(other->meta().version));
+    REQUIRE_FALSE(heard.covers(maker->meta().version));
+    SECTION("of its key") { CHECK(f.cache.raise_floor(f.cache.view(key), heard)); }
+    SECTION("of a group, when it is asked for") {
+        f.cache.raise_group(prefix("h", ""), heard);
+        CHECK_FALSE(f.has(key));
+    }
+    SECTION("of a group, when the sweep comes by") {
+        f.cache.raise_group(prefix("h", ""), heard);
+        for (std::uint64_t at = f.cache.sweep(0, 100); at != 0;) at = f.cache.sweep(at, 100);
+    }
+    CHECK_FALSE(f.cache.insert(maker, nth(2000)).took());
+    CHECK(f.cache.insert(newer, nth(2000)).took());
+}
+
+TEST_CASE("what began before floors may have been missed is refused, whatever its key") {
+    fixture f;
+    const std::string a = key_of("h", "/a"), b = key_of("h", "/b");
+    f.put(a, 1);
+    f.cache.raise_base(nth(10));
+    CHECK(f.has(a)); // what is stored is compared, elsewhere
+    CHECK(f.put(b, 9) == insert_result::invalidated);
+    CHECK_FALSE(f.cache.admits(f.cache.view(b), nth(9)));
+    // A record of any age that was read from Redis after that.
+    CHECK(f.cache.insert(f.make(b, 5), nth(11)).what == insert_result::stored);
+    CHECK(f.put(b, 12) == insert_result::replaced);
+    f.cache.raise_base(nth(3));
+    CHECK(f.put(key_of("h", "/c"), 9) == insert_result::invalidated);
 }
 
 TEST_CASE("the sweep drops what purges have made invalid, in bounded steps") {
@@ -222,7 +295,8 @@ TEST_CASE("floors that were forgotten hold for what was not held against them") 
     // It was held against all that could concern it; the other may have been covered by what is forgotten.
     CHECK(f.has(unseen) == false);
     CHECK(f.put(unseen, 2, "c") == insert_result::invalidated); // a fill that began before
-    CHECK(f.cache.insert(f.make(unseen, 2, "c"), nth(1'000'000)).took()); // read from Redis, and checked there
+    CHECK(
+        f.cache.insert(f.make(unseen, 2, "c"), nth(1'000'000)).took()); // read from Redis, and checked there
     CHECK(f.cache.admit(f.make(unseen, 2, "c")) == nullptr);
     CHECK(f.cache.admit(f.make(unseen, 1'000'000, "c")) != nullptr);
     CHECK(f.has(unseen));
@@ -232,7 +306,7 @@ TEST_CASE("more lengths of prefixes than are looked up fall back on shorter ones
     group_floors floors(1024);
     const std::string path = "/" + std::string(200, 'x');
     for (std::size_t i = 1; i <= 150; ++i)
-        floors.raise(prefix("h", path.substr(0, i + 20)), floor_bound::own(nth(10 + i)));
+        floors.raise(prefix("h", path.substr(0, i + 20)), floor_bound::same(nth(10 + i)));
     // Whatever was purged is covered, exactly or by more.
     for (std::size_t i = 1; i <= 150; ++i) {
         INFO(i);
@@ -277,7 +351,7 @@ TEST_CASE("group floors agree with a plain list of purges, whatever comes in wha
             }
             all.push_back({s, nth(random() % 1000)});
             REQUIRE(selector::parse(s.name()) == s);
-            floors.raise(s, floor_bound::own(all.back().at));
+            floors.raise(s, floor_bound::same(all.back().at));
         }
         const std::string host = pick(hosts), path = pick(paths), uri = key_of(host, path),
                           key = random() % 2 ? uri : uri + "6:accept-";
@@ -285,11 +359,11 @@ TEST_CASE("group floors agree with a plain list of purges, whatever comes in wha
         const version made = nth(random() % 1000);
         bool invalid = false, stale = false;
         for (const auto& [s, at] : all) {
-            const bool covers = s.kind == selector_kind::everything ||
-                                (s.kind == selector_kind::tag && s.text == name) ||
-                                (s.kind == selector_kind::url && s.text == uri) ||
-                                (s.kind == selector_kind::anywhere && path.starts_with(s.text)) ||
-                                (s.kind == selector_kind::prefix && s.host == host && path.starts_with(s.text));
+            const bool covers =
+                s.kind == selector_kind::everything || (s.kind == selector_kind::tag && s.text == name) ||
+                (s.kind == selector_kind::url && s.text == uri) ||
+                (s.kind == selector_kind::anywhere && path.starts_with(s.text)) ||
+                (s.kind == selector_kind::prefix && s.host == host && path.starts_with(s.text));
             if (covers && made < at) (s.soft ? stale : invalid) = true;
         }
         const std::uint64_t hash = selector_hash(selector_kind::tag, {}, name);
@@ -301,8 +375,8 @@ TEST_CASE("group floors agree with a plain list of purges, whatever comes in wha
 }
 
 TEST_CASE("a selector's name says all, and what is none is refused") {
-    for (const char* name : {"k4:http", "x4:http", "tred", "uh.example/x", "uh.example", "u/x", "u", "w/x", "a",
-                             "sx4:http", "stred", "suh", "sw/", "sa"}) {
+    for (const char* name : {"k4:http", "x4:http", "tred", "uh.example/x", "uh.example", "u/x", "u", "w/x",
+                             "a", "sx4:http", "stred", "suh", "sw/", "sa"}) {
         INFO(name);
         const auto s = selector::parse(name);
         REQUIRE(s);
