@@ -169,13 +169,22 @@ insert_outcome shard::insert(response_ptr response, const version& begun) {
         if (id != no_slot && t_.nodes[id].response->meta().version >= v) return {older};
     const auto generation = groups_.generation();
     const auto verdict = groups_.judge(group_floors::of(*response), begun);
+    // Whoever asked for it is given it all the same, and then nothing older.
+    const auto refuse = [&](bool something_older_may_come) MESHCACHE_REQUIRES(mutex_) {
+        if (something_older_may_come && !is_vary_note(*response)) {
+            floors_.supersede(key.hash, v);
+            if (id != no_slot) remove(id, out);
+        }
+        return insert_outcome{invalidated};
+    };
     if constexpr (planted != mutant::insert_ignores_floors) {
         const auto floor = floors_.of(key.hash);
-        if (begun < floors_.base() || v < floor.newer || floor.floor.covers(oldest_admitted(*response)))
-            return {invalidated};
+        if (begun < floors_.base()) return refuse(true);
+        if (v < floor.newer) return {invalidated};
+        if (floor.floor.covers(oldest_admitted(*response))) return refuse(floor.floor.spares_older_than(v));
     }
     if constexpr (planted != mutant::insert_ignores_groups)
-        if (verdict.invalid) return {invalidated};
+        if (verdict.invalid) return refuse(verdict.spares_older);
     // What is to be shown as stale is looked at again when it is asked for.
     response->meta().held_against.set(verdict.stale_since ? generation - 1 : generation);
     if (!fits) {

@@ -244,6 +244,11 @@ TEST_CASE("what a floor took away is not followed by something older, whoever ma
         f.cache.raise_group(prefix("h", ""), heard);
         for (std::uint64_t at = f.cache.sweep(0, 100); at != 0;) at = f.cache.sweep(at, 100);
     }
+    SECTION("of its key, which it had not reached yet") {
+        f.cache.erase(f.cache.view(key), other->meta().version);
+        f.cache.raise_floor(f.cache.view(key), heard);
+        CHECK_FALSE(f.cache.insert(other, nth(1020)).took());
+    }
     CHECK_FALSE(f.cache.insert(maker, nth(2000)).took());
     CHECK(f.cache.insert(newer, nth(2000)).took());
 }
@@ -257,8 +262,16 @@ TEST_CASE("what began before floors may have been missed is refused, whatever it
     CHECK(f.put(b, 9) == insert_result::invalidated);
     CHECK_FALSE(f.cache.admits(f.cache.view(b), nth(9)));
     // A record of any age that was read from Redis after that.
-    CHECK(f.cache.insert(f.make(b, 5), nth(11)).what == insert_result::stored);
+    CHECK(f.cache.insert(f.make(b, 9), nth(11)).what == insert_result::stored);
     CHECK(f.put(b, 12) == insert_result::replaced);
+    // Who had asked for what was refused has been given it, and so nothing older may follow.
+    const std::string d = key_of("h", "/d");
+    CHECK(f.put(d, 8) == insert_result::invalidated);
+    CHECK_FALSE(f.cache.insert(f.make(d, 7), nth(20)).took());
+    CHECK(f.cache.insert(f.make(d, 8), nth(20)).took());
+    // Nor may something older stay.
+    CHECK(f.put(d, 9) == insert_result::invalidated);
+    CHECK_FALSE(f.cache.peek(f.cache.view(d)));
     f.cache.raise_base(nth(3));
     CHECK(f.put(key_of("h", "/c"), 9) == insert_result::invalidated);
 }
