@@ -133,9 +133,10 @@ void layered::check_addresses() {
 
 void layered::check_redis() {
     const configuration& c = values_;
-    if (c.consistency == consistency_mode::eventual && !c.redis)
-        complain(place("consistency") +
-                 ": eventual needs Redis; add --redis redis://HOST:PORT, or use local");
+    if (c.consistency != consistency_mode::local && !c.redis)
+        complain(place("consistency") + ": " +
+                 (c.consistency == consistency_mode::strong ? "strong" : "eventual") +
+                 " needs Redis; add --redis redis://HOST:PORT, or use local");
     if (c.redis && c.queue_memory < c.max_object + record_overhead)
         complain(place("queue-memory") + ": " + in_quotes(format_size(c.queue_memory)) +
                  " cannot hold one response of --max-object " + format_size(c.max_object) + " and its " +

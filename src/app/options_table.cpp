@@ -181,19 +181,6 @@ std::string assign_name_space(configuration& c, std::string_view text) {
     return {};
 }
 
-std::string assign_consistency(configuration& c, std::string_view text) {
-    if (text == "strong")
-        return "'strong' is not available in this version; use eventual, which carries every change to all "
-               "replicas within milliseconds, or local";
-    if (text != "local" && text != "eventual") return in_quotes(text) + " is not one of local, eventual";
-    c.consistency = text == "local" ? consistency_mode::local : consistency_mode::eventual;
-    return {};
-}
-
-std::optional<std::string> show_consistency(const configuration& c) {
-    return c.consistency == consistency_mode::local ? "local" : "eventual";
-}
-
 std::string assign_on_hit(configuration& c, std::string_view text) {
     if (text == "serve") {
         c.on_hit.reject_status = 0;
@@ -250,10 +237,20 @@ std::vector<setting> build() {
                      value_kind::text, assign_name_space,
                      [](const c& conf) -> std::optional<std::string> { return conf.name_space; }));
 
-    t.push_back(make(row{"consistency", g::cache, "MODE",
-                         "local (this replica alone) or eventual (all replicas, through Redis)",
-                         "eventual with --redis, else local", "eventual"},
-                     value_kind::text, assign_consistency, show_consistency));
+    t.push_back(choice(
+        {"consistency", g::cache, "MODE",
+         "local (this replica alone), eventual (all, through Redis) or strong (each request asks Redis)",
+         "eventual with --redis, else local", "eventual"},
+        &c::consistency,
+        std::array<word<consistency_mode>, 3>{{{"local", consistency_mode::local},
+                                               {"eventual", consistency_mode::eventual},
+                                               {"strong", consistency_mode::strong}}}));
+    t.push_back(choice({"on-unconfirmed", g::cache, "ANSWER",
+                        "with strong, when Redis does not say in time what is new: upstream, stale or 503"},
+                       &c::when_unconfirmed,
+                       std::array<word<unconfirmed_mode>, 3>{{{"upstream", unconfirmed_mode::upstream},
+                                                              {"stale", unconfirmed_mode::stale},
+                                                              {"503", unconfirmed_mode::refuse}}}));
     t.push_back(make(row{"on-hit", g::cache, "serve|reject[:STATUS]",
                          "what to do with a request that the cache could answer; STATUS is 403 unless given"},
                      value_kind::text, assign_on_hit, show_on_hit));
@@ -308,6 +305,11 @@ std::vector<setting> build() {
     t.push_back(toggle({"vary-ignore-order", g::cache, "",
                         "with Vary, take Accept-Encoding and Accept-Language in another order for the same"},
                        &c::vary_ignore_order));
+    t.push_back(choice({"collapse", g::cache, "local|global",
+                        "of requests that miss the same thing, one fetches: of this replica's, or of all's"},
+                       &c::collapse,
+                       std::array<word<collapse_mode>, 2>{
+                           {{"local", collapse_mode::local}, {"global", collapse_mode::global}}}));
     t.push_back(duration({"collapse-timeout", g::cache, "TIME",
                           "longest wait for another request that already fetches the same thing"},
                          &c::collapse_timeout, ms(1), minutes(10)));

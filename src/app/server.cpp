@@ -77,6 +77,8 @@ net::settings proxy_settings(const configuration& cfg) {
     s.access = cfg.access_log == access_log_mode::all      ? net::access_log::all
                : cfg.access_log == access_log_mode::misses ? net::access_log::misses
                                                            : net::access_log::off;
+    if (cfg.consistency == consistency_mode::strong) s.consistency = flow::consistency::strong;
+    s.settle_timeout = cfg.redis_command_timeout;
     s.access_json = cfg.format == log_format::json;
     auto& x = s.exchange;
     x.cache.heuristic_percent = cfg.heuristic_percent;
@@ -96,7 +98,11 @@ net::settings proxy_settings(const configuration& cfg) {
     x.reject_hits = !cfg.on_hit.serves();
     x.reject_status = cfg.on_hit.reject_status;
     x.trust_forwarded = cfg.trust_forwarded;
-    x.remote = cfg.consistency == consistency_mode::eventual;
+    x.remote = cfg.consistency != consistency_mode::local;
+    x.when_unconfirmed = cfg.when_unconfirmed == unconfirmed_mode::stale    ? flow::unconfirmed::stale
+                         : cfg.when_unconfirmed == unconfirmed_mode::refuse ? flow::unconfirmed::refuse
+                                                                            : flow::unconfirmed::upstream;
+    x.collapse_globally = x.remote && cfg.collapse == collapse_mode::global;
     return s;
 }
 
@@ -161,7 +167,7 @@ class server {
         auto& log = *log_.messages();
         log.info("meshcache {}, replica {}, {} event {}, {} MiB of memory for the cache", version(),
                  hex(replica_), cfg_.threads, cfg_.threads == 1 ? "loop" : "loops", cfg_.memory >> 20);
-        if (cfg_.consistency == consistency_mode::eventual) {
+        if (cfg_.consistency != consistency_mode::local) {
             if (const auto why = replica::link::check(link_settings_of(cfg_)); !why.empty()) {
                 log.error("--redis {}: {}", cfg_.redis->redacted(), why);
                 return 1;

@@ -38,6 +38,8 @@ void exchange::reset() noexcept {
     error_ = {};
     status_ = overtaken_ = 0;
     is_head_ = unsafe_ = false;
+    asked_stale_ = false;
+    wanted_ = consistency::eventual;
     at_variant_ = joined_late_ = behind_ = as_client_asks_ = updates_ = fetch_behind_ = outdates_stored_ =
         stores_post_ = false;
     remote_insert_.reset();
@@ -72,9 +74,10 @@ void exchange::key_of_path(std::string_view path_query, std::string& out) const 
 
 action exchange::begin(const http::request_head& head, const http::request_uri& uri,
                        const http::body_framing& framing, wall_time now, steady_time steady,
-                       const std::shared_ptr<store::fill_waiter>& waker, bool in_sync) {
+                       const std::shared_ptr<store::fill_waiter>& waker, bool in_sync, consistency wanted) {
     adopt(head, uri, steady);
     in_sync_ = in_sync;
+    wanted_ = wanted;
     waker_ = &waker;
     is_head_ = head.verb == http::method::head;
     unsafe_ = !http::is_safe(head.verb);
@@ -111,8 +114,39 @@ action exchange::begin(const http::request_head& head, const http::request_uri& 
     if (head.fields.has(http::field_id::cache_control) || head.fields.has(http::field_id::pragma))
         directives_ = http::read_request_directives(head.fields);
     hash_ = cache_.hash(key_);
+    return is_strong() ? action::sync : answer_or_miss(now);
+}
+
+action exchange::answer_or_miss(wall_time now) {
     if (auto response = look_up(true)) return found(std::move(response), now, false);
     return miss(now);
+}
+
+action exchange::refuse_unconfirmed() noexcept {
+    outcome_.hit = false;
+    outcome_.fwd = forward::none;
+    outcome_.detail = "unconfirmed";
+    status_ = 503;
+    return action::refuse;
+}
+
+action exchange::on_synced(bool synced, wall_time now) {
+    if (synced) {
+        in_sync_ = true; // as of a moment ago
+        return answer_or_miss(now);
+    }
+    if (settings_.when_unconfirmed == unconfirmed::refuse) return refuse_unconfirmed();
+    if (settings_.when_unconfirmed == unconfirmed::stale) {
+        const auto next = answer_or_miss(now);
+        if (next == action::answer) outcome_.detail = "unconfirmed";
+        return next;
+    }
+    // Neither what is stored nor what is being fetched for others may answer: they may be older.
+    basis_ = look_up(true);
+    if (directives_.only_if_cached) return miss(now);
+    outcome_.fwd = basis_ ? forward::stale : at_variant_ ? forward::vary_miss : forward::uri_miss;
+    outcome_.detail = "unconfirmed";
+    return is_head_ ? action::relay : fetch_alone();
 }
 
 action exchange::begin_behind(const http::request_head& head, const http::request_uri& uri, wall_time now,
@@ -128,7 +162,7 @@ action exchange::begin_behind(const http::request_head& head, const http::reques
     auto joined = collapse_.join(key());
     if (!joined.fetcher) return action::answer; // it is being fetched already
     fill_ = std::move(joined.f);
-    return action::fetch;
+    return settings_.collapse_globally ? action::ask_remote : action::fetch;
 }
 
 store::response_ptr exchange::look_up(bool count_use) {
@@ -192,7 +226,11 @@ action exchange::found(store::response_ptr response, wall_time now, bool from_re
         break;
     }
     basis_ = std::move(response);
-    return from_redis ? action::fetch : miss(now);
+    if (!from_redis) return miss(now);
+    // Once more, for the lease to fetch what is newer; unless it was for that already.
+    if (!settings_.collapse_globally || !fill_ || asked_stale_) return action::fetch;
+    asked_stale_ = true;
+    return action::ask_remote;
 }
 
 action exchange::miss(wall_time now) {
@@ -262,11 +300,21 @@ bool exchange::is_purged(const store::fill_view& view) const {
            held->meta().life.fresh_until < made.life.fresh_until;
 }
 
-void exchange::release_fill() noexcept {
+void exchange::release_fill(store::lease_end others) noexcept {
     const auto f = take_fill();
     if (!f) return;
     collapse_.leave(*f);
-    f->release();
+    f->release(others);
+}
+
+std::optional<store::version> exchange::remote_known() const noexcept {
+    if (!basis_ || basis_->key() != key_) return std::nullopt;
+    return basis_->meta().version;
+}
+
+void exchange::remember_unshareable(steady_time steady) noexcept {
+    keep_to_ourselves(steady);
+    as_client_asks_ = true;
 }
 
 bool exchange::is_fresh(const store::stored_response& response, wall_time now) const noexcept {

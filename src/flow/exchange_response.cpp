@@ -68,7 +68,7 @@ bool exchange::asked_for(int status) const noexcept {
 
 void exchange::keep_to_ourselves(steady_time steady) noexcept {
     if (fill_) collapse_.remember_unshareable(hash_, steady + settings_.unshareable_for);
-    release_fill();
+    release_fill(store::lease_end::unshareable);
 }
 
 void exchange::start_head(const store::response_meta& meta, std::string names, std::string text,

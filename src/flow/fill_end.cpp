@@ -40,7 +40,7 @@ void count_insert(const store::insert_outcome& outcome, metrics_slab& counters) 
 
 filled finish_fill(store::fill& f, const store::streamed_head& head,
                    std::span<const std::string_view> content, store::cache& cache, store::collapse& collapse,
-                   metrics_slab& counters) {
+                   metrics_slab& counters, const publish_function& publish, publishing when) {
     std::size_t size = 0;
     for (const auto piece : content) size += piece.size();
     char digits[24];
@@ -57,14 +57,20 @@ filled finish_fill(store::fill& f, const store::streamed_head& head,
 
     filled out;
     out.answer = response;
+    const bool first = publish && when == publishing::first;
+    if (first) publish(response);
     if (insert(cache, response, counters)) {
         out.response = response;
+        if (publish && !first) publish(response);
         if (varies) {
             const auto primary = cache.view(head.primary_key);
             const auto previous = cache.peek(primary);
             auto note = store::make_vary_note(head.meta, primary.bytes, primary.hash, head.vary_names,
                                               previous.get());
-            if (insert(cache, note, counters)) out.note = std::move(note);
+            if (insert(cache, note, counters)) {
+                out.note = std::move(note);
+                if (publish) publish(out.note);
+            }
         }
     }
     collapse.leave(f);

@@ -1,5 +1,7 @@
 #include "fetch_behind.hpp"
 #include "fill_pump.hpp"
+#include "remote_lookup.hpp"
+#include "session.hpp"
 #include "upstream_head.hpp"
 
 #include <meshcache/flow/exchange.hpp>
@@ -149,6 +151,20 @@ task<flow::action> fetch(errand& e) {
     co_return next;
 }
 
+/// Whether it is for this replica to fetch it.
+task<flow::action> ask_remote(errand& e) {
+    event news(e.loop.ex);
+    const auto waker = std::make_shared<session_waker>(e.loop.ex, news);
+    const struct detach {
+        session_waker& w;
+        ~detach() { w.detach(); }
+    } at_end{*waker};
+    auto next = flow::action::ask_remote;
+    while (next == flow::action::ask_remote)
+        next = co_await look_up_remotely(e.loop, e.exchange, news, waker, patience::none);
+    co_return next;
+}
+
 task<void> run(loop_context& loop, std::uint64_t key, std::string request, std::string client,
                std::string local_port) {
     errand e(loop, key, request, std::move(client), std::move(local_port));
@@ -160,6 +176,7 @@ task<void> run(loop_context& loop, std::uint64_t key, std::string request, std::
 
     if (!e.read()) co_return;
     auto next = e.exchange.begin_behind(e.head, e.uri, loop.shared.clock.wall(), loop.sweep.now());
+    if (next == flow::action::ask_remote) next = co_await ask_remote(e);
     if (next != flow::action::fetch) co_return;
     loop.counters.add(counter::fetches_behind);
     // A second time only without conditions, when a 304 was about something else.

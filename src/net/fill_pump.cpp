@@ -21,13 +21,14 @@ error_code body_error(error_code ec) noexcept {
 ended_fill end_fill(loop_context& loop, store::fill& f, const store::streamed_head& head,
                     std::span<const std::string_view> content) {
     auto& shared = loop.shared;
-    auto done = flow::finish_fill(f, head, content, shared.cache, shared.collapse, loop.counters);
-    const bool stored = done.response != nullptr;
-    if (shared.link != nullptr) {
-        if (done.response) shared.link->put(std::move(done.response));
-        if (done.note) shared.link->put(std::move(done.note));
-    }
-    return {std::move(done.answer), stored};
+    flow::publish_function publish;
+    if (shared.link != nullptr)
+        publish = [link = shared.link](const store::response_ptr& stored) { link->put(stored); };
+    const auto when = loop.cfg.consistency == flow::consistency::strong ? flow::publishing::first
+                                                                        : flow::publishing::once_stored;
+    auto done =
+        flow::finish_fill(f, head, content, shared.cache, shared.collapse, loop.counters, publish, when);
+    return {std::move(done.answer), done.response != nullptr};
 }
 
 ended_fill end_fill_at_once(loop_context& loop, upstream_lease& lease, const http::body_framing& framing,
@@ -79,7 +80,7 @@ task<void> pump_fill(loop_context& loop, upstream_lease lease, http::body_framin
     std::vector<std::string_view> pieces;
     std::uint64_t total = 0;
     const auto stop_recording = [&](bool too_large) {
-        if (!f->stop_recording()) return;
+        if (!f->stop_recording(too_large ? store::lease_end::unshareable : store::lease_end::alone)) return;
         collapse.leave(*f);
         // Memory that is short just now says nothing about the next answer for this key.
         if (!too_large) return;

@@ -107,7 +107,7 @@ task<void> session::run() {
                 exchange_.reset();
                 if (!co_await flush()) co_return;
                 next = exchange_.begin(head_, uri_, framing_, loop_.shared.clock.wall(), loop_.sweep.now(),
-                                       waker_, loop_.in_sync());
+                                       waker_, loop_.in_sync(), loop_.cfg.consistency);
             }
             co_await perform(next);
             busy_ = false;
@@ -168,7 +168,7 @@ session::step session::serve_buffered(flow::action& next) {
         if (loop_.access.wants(true)) began_ = std::chrono::steady_clock::now();
 
         next = exchange_.begin(head_, uri_, framing_, loop_.shared.clock.wall(), loop_.sweep.now(), waker_,
-                               loop_.in_sync());
+                               loop_.in_sync(), loop_.cfg.consistency);
         if (next != flow::action::answer || framing_.kind != http::body_kind::none) {
             if (began_ == std::chrono::steady_clock::time_point{}) began_ = std::chrono::steady_clock::now();
             return step::work;

@@ -13,6 +13,7 @@
 #include <array>
 #include <atomic>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -79,11 +80,20 @@ class session : public session_hook {
 
     // session_exchange.cpp: what the exchange says, one action after the other
     task<void> perform(flow::action next);
-    task<flow::action> ask_remote();
     task<flow::action> wait_for_fill();
     flow::action abandon();
-    std::optional<store::version> invalidate_target(const http::response_head& answer);
+    task<store::version> invalidate_target(const http::response_head& answer);
     void fetch_behind_answer();
+
+    // session_strong.cpp: waiting for Redis
+    struct word;
+    enum class ending : std::uint8_t { answer, repeat, refuse };
+    std::function<void(replica::settlement)> leave_word(std::shared_ptr<word> said);
+    task<replica::settlement> wait_for_word(std::shared_ptr<word> said, steady_time::duration bound);
+    task<flow::action> sync();
+    task<ending> settled(std::string key, store::version version);
+    task<bool> may_answer(std::string key, store::version version);
+    task<void> floors_settled(std::vector<store::selector> what, store::version floor);
 
     // session_fetch.cpp: asking the upstream
     struct upload;
@@ -144,8 +154,10 @@ class session : public session_hook {
     bool close_ = false;
     bool busy_ = false;         ///< an exchange is in progress
     bool head_started_ = false; ///< the header deadline runs
-    bool upgrade_ = false;      ///< the request asks for another protocol
-    bool unread_ = false;       ///< bytes of the request may still come that nobody will read
+    bool repeats_ = false;      ///< the request is to begin anew; nothing was sent
+    int repetitions_ = 0;
+    bool upgrade_ = false; ///< the request asks for another protocol
+    bool unread_ = false;  ///< bytes of the request may still come that nobody will read
 
     // What is to be written: heads and bodies of stored responses, and the fields made for each of them.
     static constexpr std::size_t tail_room = 256;

@@ -242,6 +242,11 @@ task<bool> session::flush() {
 }
 
 task<void> session::answer_stored() {
+    if (exchange_.is_strong()) {
+        const auto& response = *exchange_.response();
+        const bool good = co_await may_answer(std::string(response.key()), response.meta().version);
+        if (!good) co_return;
+    }
     queue_stored(exchange_.response());
     if (flush_at_once()) co_return;
     const bool sent = co_await flush();
@@ -280,6 +285,7 @@ struct session::stream_part {
     int status = 0;
     http::byte_span span; ///< of the content
     bool chunked = false;
+    bool delimited_by_length = false;
 };
 
 session::stream_part session::select_of_stream(const store::streamed_head& head) {
@@ -287,6 +293,7 @@ session::stream_part session::select_of_stream(const store::streamed_head& head)
     out.status = head.meta.status;
     out.span = {0, head.content_length.value_or(std::numeric_limits<std::uint64_t>::max())};
     out.chunked = !head.content_length && head_.minor == 1;
+    out.delimited_by_length = head.content_length.has_value();
     const bool conditional = http::is_conditional(head_.fields);
     const bool ranged = head_.fields.has(http::field_id::range) && head.content_length;
     if ((conditional || ranged) && http::read_stored_head(head.text, stored_head_)) {
@@ -334,6 +341,18 @@ void clip(std::span<std::string_view> pieces, std::uint64_t at, const http::byte
     }
 }
 
+/// Cuts the pieces off after `n` bytes; returns how many pieces are left.
+std::size_t cut_off(std::span<std::string_view> pieces, std::uint64_t n) noexcept {
+    std::size_t count = 0;
+    for (auto& piece : pieces) {
+        if (n == 0) break;
+        piece = piece.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(piece.size(), n)));
+        n -= piece.size();
+        ++count;
+    }
+    return count;
+}
+
 task<void> session::follow() {
     const auto head = exchange_.stream_head();
     auto& reader = exchange_.reader();
@@ -347,11 +366,29 @@ task<void> session::follow() {
     chunk_line size_line;
     bool head_sent = false;
     std::uint64_t position = 0; ///< in the content
+    // The last byte is held back until Redis has the response.
+    bool holds_back = exchange_.is_strong(), refused = false;
     for (;;) {
         news_.clear();
         const auto view = reader.look();
-        const bool broken =
-            view.cut || view.state == store::fill_state::failed || view.state == store::fill_state::released;
+        if (holds_back && view.state == store::fill_state::complete) {
+            holds_back = false;
+            if (!head_sent) {
+                const bool good = co_await may_answer(head->key, head->meta.version);
+                if (!good) co_return;
+            } else {
+                const auto what = co_await settled(head->key, head->meta.version);
+                refused = what == ending::refuse ||
+                          (what == ending::repeat &&
+                           loop_.cfg.exchange.when_unconfirmed == flow::unconfirmed::refuse);
+            }
+        }
+        const bool broken = view.cut || view.state == store::fill_state::failed ||
+                            view.state == store::fill_state::released || refused;
+        if (holds_back && !broken && part.span.size() == 0) {
+            (void)co_await news_.wait();
+            continue;
+        }
         if (broken && !head_sent) {
             const auto next = exchange_.on_failure(view.error, loop_.shared.clock.wall());
             exchange_.outcome().stored = false;
@@ -365,6 +402,9 @@ task<void> session::follow() {
             pieces[0] = view.response->content().substr(static_cast<std::size_t>(position));
             count = 1;
         }
+        if (holds_back && part.delimited_by_length)
+            count = cut_off(std::span(pieces.data(), count),
+                            part.span.end - 1 - std::min(position, part.span.end - 1));
         const std::span<std::string_view> taken(pieces.data(), count);
         std::uint64_t total = 0;
         for (const auto piece : taken) total += piece.size();
@@ -390,7 +430,9 @@ task<void> session::follow() {
         if (broken) {
             // What was sent must not look complete: no last chunk, fewer bytes than announced, or, where the
             // end of the connection is the end of the answer, no clean end.
-            exchange_.outcome().detail = view.cut ? "too-slow" : describe(errc::upstream_truncated);
+            exchange_.outcome().detail = refused    ? "unconfirmed"
+                                         : view.cut ? "too-slow"
+                                                    : describe(errc::upstream_truncated);
             if (delimited) {
                 io_.abort();
             } else {

@@ -1,11 +1,10 @@
 // The part of a session that carries out what the exchange says, one action after the other.
 #include "fetch_behind.hpp"
 #include "fill_pump.hpp"
+#include "remote_lookup.hpp"
 #include "session.hpp"
 
 #include <meshcache/http/uri_reference.hpp>
-
-#include <boost/asio/post.hpp>
 
 #include <algorithm>
 
@@ -22,14 +21,17 @@ task<void> session::perform(flow::action next) {
     }
     sent_before_ = io_.bytes_written();
     unread_ = framing_.kind == http::body_kind::chunked || framing_.length > 0;
-    refuse_status_ = 0;
+    refuse_status_ = repetitions_ = 0;
     client_gone_ = false;
     watch_.arm(client_watch::interval);
 
     for (bool over = false; !over;) {
         switch (next) {
+        case flow::action::sync:
+            next = co_await sync();
+            break;
         case flow::action::ask_remote:
-            next = co_await ask_remote();
+            next = co_await look_up_remotely(loop_, exchange_, news_, waker_, patience::wait);
             break;
         case flow::action::wait:
             next = co_await wait_for_fill();
@@ -67,6 +69,12 @@ task<void> session::perform(flow::action next) {
             over = true;
             break; // fetch() has done it
         }
+        if (repeats_) {
+            repeats_ = over = false;
+            ++repetitions_;
+            next = exchange_.begin(head_, uri_, framing_, loop_.shared.clock.wall(), loop_.sweep.now(),
+                                   waker_, loop_.in_sync(), loop_.cfg.consistency);
+        }
     }
     fetch_behind_answer();
     if (framing_.kind == http::body_kind::none) in_.consume(head_size);
@@ -82,34 +90,6 @@ flow::action session::abandon() {
     unread_ = false;
     log_access(cut_ ? 503 : 499);
     return flow::action::relay_response;
-}
-
-task<flow::action> session::ask_remote() {
-    struct answer {
-        store::response_ptr response;
-        bool came = false;
-    };
-    const auto begun = loop_.shared.versions.next(loop_.shared.clock.wall());
-    const auto result = std::make_shared<answer>();
-    news_.clear();
-    const bool asked = loop_.shared.link->lookup(
-        exchange_.remote_key(), [result, waker = waker_, ex = loop_.ex](store::response_ptr response) {
-            asio::post(ex, [result, waker, response = std::move(response)]() mutable {
-                result->response = std::move(response);
-                result->came = true;
-                waker->wake();
-            });
-        });
-    // The link answers within --redis-timeout; the bound here is against the day that it does not.
-    constexpr seconds patience{5};
-    bool waiting = asked;
-    while (waiting && !result->came) {
-        waiting = co_await news_.wait(patience);
-        news_.clear();
-    }
-    const auto next = exchange_.on_remote(std::move(result->response), begun, loop_.shared.clock.wall());
-    if (const auto& inserted = exchange_.remote_insert()) flow::count_insert(*inserted, loop_.counters);
-    co_return next;
 }
 
 task<flow::action> session::wait_for_fill() {
@@ -131,19 +111,25 @@ task<flow::action> session::wait_for_fill() {
 
 /// What a successful unsafe request makes out of date: its target, and what the answer names of the same
 /// origin (RFC 9111, section 4.4). Returns the floor that was raised.
-std::optional<store::version> session::invalidate_target(const http::response_head& answer) {
-    if (!exchange_.invalidates(answer.status)) return std::nullopt;
+task<store::version> session::invalidate_target(const http::response_head& answer) {
     auto& shared = loop_.shared;
     const auto floor = shared.versions.next(shared.clock.wall());
-    invalidate(loop_, exchange_.primary_key(), floor);
+    std::vector<store::selector> keys;
+    const auto raise = [&](std::string_view key) {
+        invalidate(loop_, key, floor);
+        if (exchange_.is_strong())
+            keys.push_back({.kind = store::selector_kind::key, .host = {}, .text = std::string(key)});
+    };
+    raise(exchange_.primary_key());
     for (const auto& f : answer.fields) {
         if (f.id != http::field_id::location && f.id != http::field_id::content_location) continue;
         std::string path_query, key;
         if (!http::resolve_same_origin(uri_, f.value, path_query)) continue;
         exchange_.key_of_path(path_query, key);
-        if (key != exchange_.primary_key()) invalidate(loop_, key, floor);
+        if (key != exchange_.primary_key()) raise(key);
     }
-    return floor;
+    if (!keys.empty()) co_await floors_settled(std::move(keys), floor);
+    co_return floor;
 }
 
 /// The request's head is still in its buffer.

@@ -207,10 +207,11 @@ task<flow::action> session::on_answer(upstream_lease lease, const store::version
     }
     const bool above_floor = exchange_.invalidates(head.status) &&
                              exchange_.outlives_own_floor(asked, up == nullptr || up->complete);
-    const auto floor = invalidate_target(head);
     auto version = asked;
-    // Redis holds floors in milliseconds, and refuses what is of the same one.
-    if (above_floor) version = shared.versions.next(floor->time() + milliseconds{1});
+    if (exchange_.invalidates(head.status)) {
+        const auto floor = co_await invalidate_target(head);
+        if (above_floor) version = shared.versions.next(floor.time());
+    }
     if (planted == mutant::version_of_answer) version = shared.versions.next(shared.clock.wall());
     auto next =
         exchange_.on_response(head, framing, version, request_time, shared.clock.wall(), loop_.sweep.now());

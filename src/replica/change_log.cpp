@@ -51,6 +51,10 @@ std::optional<log_entry> read_entry(std::span<const std::string_view> fields, st
             ++skipped;
         } else if (name.front() == 'p') {
             entry.changes.push_back({change_kind::put, name.substr(1), *version});
+        } else if (name.front() == 'l') {
+            entry.changes.push_back({change_kind::lease_over, name.substr(1), *version});
+        } else if (name.front() == 'm') {
+            entry.changes.push_back({change_kind::lease_alone, name.substr(1), *version});
         } else if (const auto selector = store::selector::parse(name); !selector) {
             ++skipped;
         } else if (selector->is_group()) {

@@ -30,6 +30,8 @@ enum class change_kind : std::uint8_t {
     put,         ///< Redis holds `version` of `key` now
     floor,       ///< nothing of `key` below `version` is valid
     group_floor, ///< nothing that the selector named `key` covers is valid below `version`, or fresh
+    lease_over,  ///< whoever waits for `key` to be fetched may ask again; `version` is the lease's token
+    lease_alone, ///< the same, and is to fetch for himself
 };
 
 /// One change. `key` is a view into the entry that was read.

@@ -27,16 +27,20 @@ std::string digest_hex(std::string_view bytes, const EVP_MD* algorithm) {
 key_names::key_names(std::string_view name_space, unsigned partition) {
     const std::string prefix = "mc:{" + std::string(name_space) + ":" + std::to_string(partition) + "}:";
     record_prefix_ = prefix + "r:";
+    lease_prefix_ = prefix + "l:";
     log_ = prefix + "log";
     floors_ = prefix + "floors";
     groups_ = prefix + "groups";
     lengths_ = prefix + "lengths";
 }
 
-std::string key_names::record(std::string_view key) const {
+std::string key_names::record(std::string_view key) const { return name(record_prefix_, key); }
+std::string key_names::lease(std::string_view key) const { return name(lease_prefix_, key); }
+
+std::string key_names::name(const std::string& prefix, std::string_view key) {
     std::string name;
-    name.reserve(record_prefix_.size() + (key.size() <= max_clear_key ? key.size() : 64));
-    name += record_prefix_;
+    name.reserve(prefix.size() + (key.size() <= max_clear_key ? key.size() : 64));
+    name += prefix;
     if (key.size() <= max_clear_key)
         name += key;
     else

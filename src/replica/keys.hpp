@@ -16,6 +16,8 @@ class key_names {
     /// `mc:{NS:P}:r:KEY`. Two cache keys may share a name only if SHA-256 collides; the record holds the full
     /// key.
     std::string record(std::string_view key) const;
+    /// `mc:{NS:P}:l:KEY`: who fetches that key for all replicas.
+    std::string lease(std::string_view key) const;
     /// The change log, a stream.
     const std::string& log() const noexcept { return log_; }
     /// The floors of keys, a sorted set.
@@ -26,7 +28,9 @@ class key_names {
     const std::string& lengths() const noexcept { return lengths_; }
 
   private:
-    std::string record_prefix_, log_, floors_, groups_, lengths_;
+    static std::string name(const std::string& prefix, std::string_view key);
+
+    std::string record_prefix_, lease_prefix_, log_, floors_, groups_, lengths_;
 };
 
 /// SHA-256 in lower-case hexadecimal.

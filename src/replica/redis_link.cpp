@@ -56,6 +56,14 @@ void link::purge(std::vector<store::selector> what, const store::version& floor,
 bool link::lookup(std::string_view key, lookup_handler handler) {
     return impl_->lookup(key, std::move(handler));
 }
+bool link::acquire(std::string_view key, const std::optional<store::version>& stale, steady_time wait_until,
+                   acquire_handler handler) {
+    return impl_->acquire(key, stale, wait_until, std::move(handler));
+}
+bool link::sync(sync_handler handler) { return impl_->sync(std::move(handler)); }
+bool link::settle(std::string_view key, const store::version& version, settle_handler handler) {
+    return impl_->settle(key, version, std::move(handler));
+}
 std::size_t link::drain(steady_time deadline) { return impl_->drain(deadline); }
 link_stats link::stats() const { return impl_->stats(); }
 steady_time link::in_sync_at(steady_time now) const noexcept { return impl_->in_sync_at(now); }
@@ -101,7 +109,33 @@ void link::impl::invalidate(std::string_view key, const store::version& floor) {
 }
 
 bool link::impl::lookup(std::string_view key, lookup_handler handler) {
+    auto request = std::make_shared<lookup_request>();
+    request->key = key;
+    request->hash = local_.hash(key);
+    request->handler = std::move(handler);
+    return accept_lookup(std::move(request));
+}
+
+bool link::impl::acquire(std::string_view key, const std::optional<store::version>& stale,
+                         steady_time wait_until, acquire_handler handler) {
+    auto request = std::make_shared<lookup_request>();
+    request->key = key;
+    request->hash = local_.hash(key);
+    request->acquire = std::move(handler);
+    request->stale = stale;
+    request->wait_until = wait_until;
+    return accept_lookup(std::move(request));
+}
+
+bool link::impl::sync(sync_handler handler) {
+    auto request = std::make_shared<lookup_request>();
+    request->sync = std::move(handler);
+    return accept_lookup(std::move(request));
+}
+
+bool link::impl::accept_lookup(lookup_ptr request) {
     const steady_time now = clock_.steady();
+    request->deadline = now + settings_.lookup_timeout;
     bool wake = false;
     {
         const std::lock_guard lock(gate_mutex_);
@@ -110,8 +144,7 @@ bool link::impl::lookup(std::string_view key, lookup_handler handler) {
             return false;
         }
         wake = inbox_.empty();
-        inbox_.push_back(std::make_shared<lookup_request>(lookup_request{
-            std::string(key), local_.hash(key), now + settings_.lookup_timeout, std::move(handler)}));
+        inbox_.push_back(std::move(request));
         ++lookups_;
     }
     if (wake) asio::post(io_, [this] { take_lookups(); });
@@ -292,7 +325,8 @@ void link::impl::greet(redis_connection& connection) {
 }
 
 void link::impl::load_scripts() {
-    ask(*command_, {"SCRIPT", "LOAD", put_script().text}, "SCRIPT LOAD", [](const reply_view&) {});
+    for (const script* s : {&put_script(), &lease_script(), &end_lease_script()})
+        ask(*command_, {"SCRIPT", "LOAD", s->text}, "SCRIPT LOAD", [](const reply_view&) {});
     ask(*command_, {"SCRIPT", "LOAD", purge_script().text}, "SCRIPT LOAD",
         [this](const reply_view&) { advance(); });
 }
@@ -324,6 +358,9 @@ void link::impl::finish() {
     disconnect();
     wait_timer_.cancel();
     housekeeping_timer_.cancel();
+    watch_timer_.cancel();
+    for (const auto& [hash, requests] : std::exchange(settles_, {}))
+        for (const settle_request& request : requests) request.handler(settlement::unknown);
     collect_counts();
     state_.store(link_state::stopped);
     work_.reset();
@@ -377,6 +414,7 @@ void link::impl::housekeeping() {
     check_drained();
     floors_.expire(clock_.wall() - floor_retention);
     groups_.expire(clock_.wall() - group_retention);
+    if (serving_) renew_leases();
     if (overflowed_ && serving_ && !draining_ && !reconciling_) {
         const bool room =
             queue_.with([this](const write_queue& q) { return q.bytes() < settings_.queue_bytes / 2; });
@@ -388,6 +426,18 @@ void link::impl::housekeeping() {
     housekeeping_timer_.expires_after(housekeeping_period);
     housekeeping_timer_.async_wait([this](error_code e) {
         if (!e) housekeeping();
+    });
+}
+
+void link::impl::watch() {
+    if (watch_armed_ || finished_ || (lease_waiters_.empty() && settles_.empty())) return;
+    watch_armed_ = true;
+    watch_timer_.expires_after(watch_period);
+    watch_timer_.async_wait([this](error_code) {
+        watch_armed_ = false;
+        if (serving_) expire_lease_waits();
+        expire_settles();
+        watch();
     });
 }
 

@@ -3,6 +3,8 @@
 //   redis_link.cpp            the interface, the thread, the way to a connection and back
 //   redis_link_writes.cpp     batches to Redis
 //   redis_link_reads.cpp      look-ups, and fetching what was replaced elsewhere
+//   redis_link_leases.cpp     look-ups that take a lease, or wait for who has it
+//   redis_link_strong.cpp     what strong reads and writes wait for
 //   redis_link_log.cpp        following the change log
 //   redis_link_reconcile.cpp  after a gap
 //
@@ -14,6 +16,7 @@
 #include "latency.hpp"
 #include "link_fsm.hpp"
 #include "redis_connection.hpp"
+#include "scripts.hpp"
 #include "write_queue.hpp"
 
 #include <meshcache/replica/link.hpp>
@@ -44,6 +47,10 @@ namespace meshcache::replica {
 
 /// A bound on look-ups that wait for Redis at one time; beyond it they are skipped.
 inline constexpr std::size_t max_lookups = 8192;
+/// A lease is renewed when it is this old.
+inline constexpr milliseconds lease_renewal = lease_time / 3;
+/// How often those are looked at who wait for the lease of another, or for an acknowledgement.
+inline constexpr milliseconds watch_period{50};
 /// Bounds on fetching in the background what was replaced elsewhere.
 inline constexpr std::size_t max_refetches = 64;
 inline constexpr std::size_t max_waiting_refetches = 8192;
@@ -82,6 +89,10 @@ class link::impl {
     void invalidate(std::string_view key, const store::version& floor);
     void purge(std::vector<store::selector> what, const store::version& floor, purge_handler handler);
     bool lookup(std::string_view key, lookup_handler handler);
+    bool acquire(std::string_view key, const std::optional<store::version>& stale, steady_time wait_until,
+                 acquire_handler handler);
+    bool sync(sync_handler handler);
+    bool settle(std::string_view key, const store::version& version, settle_handler handler);
     std::size_t drain(steady_time deadline);
     link_stats stats() const;
     steady_time in_sync_at(steady_time now) const noexcept;
@@ -93,8 +104,34 @@ class link::impl {
         steady_time deadline;
         lookup_handler handler;    ///< empty once it was called
         store::version begun = {}; ///< the moment when it was sent
+
+        // Of those that take a lease:
+        acquire_handler acquire;             ///< in the place of `handler`
+        std::optional<store::version> stale; ///< a record of that version will not do
+        steady_time wait_until = {};
+        steady_time ask_again_at = {}; ///< when the lease of another has run out
+        bool waits = false;            ///< among lease_waiters_
+        bool asking = false;           ///< a script is under way
+        bool ask_again = false;        ///< news came meanwhile
+
+        sync_handler sync;     ///< of those that ask for no record, but whether the log was read to its end
+        stream_id target = {}; ///< the end that it had
+
+        bool open() const noexcept { return handler || acquire || sync; }
     };
     using lookup_ptr = std::shared_ptr<lookup_request>;
+    struct settle_request {
+        std::string key;
+        store::version version;
+        steady_time deadline;
+        settle_handler handler;
+    };
+    class lease_handle;
+    struct held_lease {
+        store::version token;
+        steady_time renewed = {};
+        bool stored = false; ///< the response is queued, or in flight, or was not taken
+    };
 
     struct known_group {
         store::selector selector;
@@ -118,6 +155,7 @@ class link::impl {
     struct reconcile_step;
 
     // ---- redis_link.cpp
+    bool accept_lookup(lookup_ptr request); ///< any thread
     void run();
     void perform(link_fsm::action action);
     void advance() { perform(fsm_.done()); }
@@ -135,6 +173,8 @@ class link::impl {
     /// Whether these words are to be logged: an outage is a line now and then, and not one an attempt.
     bool may_log(const std::string& text);
     void housekeeping();
+    /// Runs expire_lease_waits() and expire_settles() every so often while somebody waits.
+    void watch();
     void collect_counts();
     void check_drained();
     /// Sends on behalf of a step of the way to `serve`: an error reply is a failure of that step, a lost
@@ -155,6 +195,7 @@ class link::impl {
     /// Drops the local response of exactly that version. Nothing older takes its place: what was served once
     /// is not taken back. Returns whether it was there.
     bool withdraw(http::key_view key, const store::version& version);
+    void load_scripts_again();
     void on_write_error(std::string_view text);
     /// How long Redis should hold `response` from now on; zero or less if not at all.
     static milliseconds usable_for(const store::stored_response& response, wall_time now) noexcept;
@@ -162,9 +203,11 @@ class link::impl {
     // ---- redis_link_reads.cpp
     void take_lookups();
     void begin_lookup(const lookup_ptr& request);
+    void send_lookup(const lookup_ptr& request);
     void on_lookup_reply(const lookup_ptr& request, const reply_view* reply);
-    void answer(const lookup_ptr& request, store::response_ptr response);
+    void answer(const lookup_ptr& request, acquired result);
     void answer_all_lookups();
+    void count_lookup(bool failed);
     void arm_lookup_timer();
     void on_lookup_timer();
     /// The response in `record`, which was asked for at `begun`, if it may be used; else null, counted.
@@ -175,6 +218,28 @@ class link::impl {
     bool may_be_older(const store::version& version, const store::version& floor) const noexcept;
     void want(http::key_view key, const store::version& at_least);
     void pump_refetches();
+
+    // ---- redis_link_leases.cpp
+    void send_lease(const lookup_ptr& request);
+    void on_lease_reply(const lookup_ptr& request, const store::version& token, const reply_view* reply);
+    void wait_for_lease(const lookup_ptr& request, milliseconds left);
+    void expire_lease_waits();
+    void wake_lease_waiters(http::key_view key);
+    void release_lease_waiters(http::key_view key);
+    /// Takes it out of the table of those who wait. Returns whether it was there.
+    bool take_lease_waiter(const lookup_ptr& request);
+    void answer_lease_waiters();
+    void end_lease(const std::string& key, const store::version& token, store::lease_end how);
+    void on_lease_put(http::key_view key, bool taken);
+    void renew_leases();
+    void send_end_lease(std::string_view key, const store::version& token, std::string_view what,
+                        milliseconds time);
+
+    // ---- redis_link_strong.cpp
+    void send_sync(const lookup_ptr& request);
+    void answer_synced();
+    void on_settled(http::key_view key, const store::version& version, settlement what);
+    void expire_settles();
 
     // ---- redis_link_log.cpp
     void locate();
@@ -246,7 +311,7 @@ class link::impl {
     link_fsm fsm_;
     std::unique_ptr<redis_connection> command_, follower_;
     boost::asio::steady_timer wait_timer_{io_}, write_timer_{io_}, lookup_timer_{io_}, reconcile_timer_{io_},
-        housekeeping_timer_{io_};
+        housekeeping_timer_{io_}, watch_timer_{io_};
     bool serving_ = false, draining_ = false, finished_ = false;
     boost::unordered_flat_map<std::string, steady_time> logged_; ///< what was logged of late, and when
 
@@ -259,6 +324,13 @@ class link::impl {
 
     std::deque<lookup_ptr> pending_lookups_; ///< by deadline
     bool lookup_timer_armed_ = false;
+
+    boost::unordered_flat_map<std::string, held_lease> leases_;                       ///< ours, by key
+    boost::unordered_flat_map<std::uint64_t, std::vector<lookup_ptr>> lease_waiters_; ///< by the key's hash
+    bool watch_armed_ = false;
+
+    std::vector<lookup_ptr> syncs_; ///< that wait for the log to be read up to their target
+    boost::unordered_flat_map<std::uint64_t, std::vector<settle_request>> settles_; ///< by the key's hash
 
     std::deque<refetch> waiting_refetches_;
     boost::unordered_flat_set<std::uint64_t> refetch_hashes_; ///< of those that wait

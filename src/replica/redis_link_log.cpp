@@ -240,6 +240,7 @@ void link::impl::on_log_reply(const reply_view& reply, bool blocked) {
         });
         return;
     }
+    answer_synced();
     if (!blocked) {
         if (entries >= follow_count)
             follow(false);
@@ -272,6 +273,8 @@ void link::impl::apply(const change& c, wall_time now) {
         return;
     }
     versions_.observe(c.version);
+    if (c.kind == change_kind::lease_over) return wake_lease_waiters(local_.view(c.key));
+    if (c.kind == change_kind::lease_alone) return release_lease_waiters(local_.view(c.key));
     {
         const auto age = std::max(now - c.version.time(), milliseconds{0});
         const std::lock_guard lock(stats_mutex_);
@@ -280,12 +283,16 @@ void link::impl::apply(const change& c, wall_time now) {
     switch (c.kind) {
     case change_kind::put:
         apply_put(local_.view(c.key), c.version);
+        wake_lease_waiters(local_.view(c.key));
         break;
     case change_kind::floor:
         apply_floor(local_.view(c.key), c.version, now);
         break;
     case change_kind::group_floor:
         apply_group_floor(c.key, c.version, now);
+        break;
+    case change_kind::lease_over:
+    case change_kind::lease_alone:
         break;
     }
 }

@@ -22,13 +22,19 @@ void link::impl::take_lookups() {
 
 void link::impl::begin_lookup(const lookup_ptr& request) {
     if (!serving_) {
-        answer(request, nullptr);
+        answer(request, {});
         return;
     }
-    slab_.add(counter::redis_lookups);
+    if (!request->sync) slab_.add(counter::redis_lookups);
     request->begun = versions_.next(clock_.wall());
     pending_lookups_.push_back(request);
     if (!lookup_timer_armed_) arm_lookup_timer();
+    if (request->sync) return send_sync(request);
+    if (request->acquire) return send_lease(request);
+    send_lookup(request);
+}
+
+void link::impl::send_lookup(const lookup_ptr& request) {
     const std::string name = names_.record(request->key);
     const std::string_view get[] = {"GET", name};
     command_->send(get, settings_.command_timeout,
@@ -36,7 +42,7 @@ void link::impl::begin_lookup(const lookup_ptr& request) {
 }
 
 void link::impl::on_lookup_reply(const lookup_ptr& request, const reply_view* reply) {
-    if (!request->handler) return; // its deadline has passed
+    if (!request->open()) return; // its deadline has passed
     store::response_ptr response;
     bool failed = reply == nullptr;
     if (reply != nullptr) {
@@ -49,35 +55,47 @@ void link::impl::on_lookup_reply(const lookup_ptr& request, const reply_view* re
             response = accept_record(reply->text(), {request->key, request->hash}, request->begun);
         }
     }
-    {
-        const std::lock_guard lock(gate_mutex_);
-        if (failed)
-            breaker_.failure(clock_.steady());
-        else
-            breaker_.success();
-    }
+    count_lookup(failed);
     if (response) slab_.add(counter::redis_lookup_hits);
-    answer(request, std::move(response));
+    answer(request, {.response = std::move(response), .lease = {}});
 }
 
-void link::impl::answer(const lookup_ptr& request, store::response_ptr response) {
+void link::impl::count_lookup(bool failed) {
+    const std::lock_guard lock(gate_mutex_);
+    if (failed)
+        breaker_.failure(clock_.steady());
+    else
+        breaker_.success();
+}
+
+void link::impl::answer(const lookup_ptr& request, acquired result) {
     const lookup_handler handler = std::exchange(request->handler, nullptr);
-    if (!handler) return;
+    const acquire_handler acquire = std::exchange(request->acquire, nullptr);
+    const sync_handler sync = std::exchange(request->sync, nullptr);
+    if (!handler && !acquire && !sync) return;
     {
         const std::lock_guard lock(gate_mutex_);
         --lookups_;
     }
-    handler(std::move(response));
+    if (handler)
+        handler(std::move(result.response));
+    else if (acquire)
+        acquire(std::move(result));
+    else
+        sync(false);
 }
 
 void link::impl::answer_all_lookups() {
-    for (const lookup_ptr& request : std::exchange(pending_lookups_, {})) answer(request, nullptr);
+    for (const lookup_ptr& request : std::exchange(pending_lookups_, {}))
+        if (!request->waits) answer(request, {});
+    answer_lease_waiters();
+    syncs_.clear(); // they were among those
     std::vector<lookup_ptr> taken;
     {
         const std::lock_guard lock(gate_mutex_);
         taken.swap(inbox_);
     }
-    for (const lookup_ptr& request : taken) answer(request, nullptr);
+    for (const lookup_ptr& request : taken) answer(request, {});
 }
 
 /// One timer for all, set again only when it expires: time-outs are the exception.
@@ -96,15 +114,12 @@ void link::impl::on_lookup_timer() {
     const steady_time now = clock_.steady();
     while (!pending_lookups_.empty()) {
         const lookup_ptr request = pending_lookups_.front();
-        if (request->handler) {
+        if (request->open() && !request->waits) {
             if (request->deadline > now) break;
             slab_.add(counter::redis_lookup_timeouts);
-            {
-                const std::lock_guard lock(gate_mutex_);
-                breaker_.failure(now);
-            }
+            count_lookup(true);
             pending_lookups_.pop_front();
-            answer(request, nullptr);
+            answer(request, {});
         } else {
             pending_lookups_.pop_front();
         }

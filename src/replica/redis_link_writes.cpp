@@ -20,6 +20,20 @@ namespace {
 
 std::string number(std::int64_t n) { return std::to_string(n); }
 
+settlement settlement_of(put_verdict verdict) noexcept {
+    switch (verdict) {
+    case put_verdict::taken:
+    case put_verdict::same:
+        return settlement::stored;
+    case put_verdict::older:
+    case put_verdict::invalidated:
+        return settlement::refused;
+    case put_verdict::ahead:
+        break;
+    }
+    return settlement::unknown;
+}
+
 } // namespace
 
 milliseconds link::impl::usable_for(const store::stored_response& response, wall_time now) noexcept {
@@ -225,7 +239,10 @@ void link::impl::on_put_verdicts(const std::vector<store::response_ptr>& sent, c
     for (std::size_t i = 0; i < sent.size() && i < reply.size(); ++i) {
         const http::key_view key{sent[i]->key(), sent[i]->hash()};
         const store::version& version = sent[i]->meta().version;
-        switch (static_cast<put_verdict>(reply[i].integer())) {
+        const auto verdict = static_cast<put_verdict>(reply[i].integer());
+        on_settled(key, version, settlement_of(verdict));
+        on_lease_put(key, verdict == put_verdict::taken || verdict == put_verdict::same);
+        switch (verdict) {
         case put_verdict::taken:
         case put_verdict::same:
             slab_.add(counter::redis_puts);
@@ -258,14 +275,19 @@ bool link::impl::withdraw(http::key_view key, const store::version& version) {
     return local_.supersede(key, {version.stamp + 1, 0}) && there;
 }
 
+/// SCRIPT FLUSH, or a failover, took them.
+void link::impl::load_scripts_again() {
+    for (const script* s : {&put_script(), &purge_script(), &lease_script(), &end_lease_script()}) {
+        const std::string_view load[] = {"SCRIPT", "LOAD", s->text};
+        command_->send(load, settings_.command_timeout, [](const reply_view*) {});
+    }
+}
+
 void link::impl::on_write_error(std::string_view text) {
     slab_.add(counter::redis_errors);
     if (text.starts_with("NOSCRIPT") && ++script_losses_ <= 3) {
-        // SCRIPT FLUSH, or a failover. Replies come in order, so the batch may follow at once.
-        for (const script* s : {&put_script(), &purge_script()}) {
-            const std::string_view load[] = {"SCRIPT", "LOAD", s->text};
-            command_->send(load, settings_.command_timeout, [](const reply_view*) {});
-        }
+        // Replies come in order, so the batch may follow at once.
+        load_scripts_again();
         pump();
         return;
     }

@@ -215,6 +215,42 @@ end
 return place
 )lua";
 
+// A lease spares the upstreams requests; nothing depends on its being kept. A holder that was paused beyond
+// its time puts what it fetched all the same, and the newest version wins.
+constexpr std::string_view lease_text = R"lua(
+local record = redis.pcall('GET', KEYS[1])
+if type(record) == 'string' and string.sub(record, 1, 16) ~= ARGV[3] then return record end
+local held = redis.call('GET', KEYS[2])
+if not held or held == ARGV[1] then
+  redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
+  return 1
+end
+if held == 'unshareable' then return 2 end
+return {redis.call('PTTL', KEYS[2])}
+)lua";
+
+constexpr std::string_view end_lease_text = R"lua(
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+local what = ARGV[2]
+if what == 'renew' then return redis.call('PEXPIRE', KEYS[1], ARGV[6]) end
+if what == 'unshareable' then
+  redis.call('SET', KEYS[1], what, 'PX', ARGV[6])
+else
+  redis.call('DEL', KEYS[1])
+end
+if what ~= 'stored' then
+  local entry = {'XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'i', ARGV[4]}
+  if redis.call('EXISTS', KEYS[2]) == 0 then
+    entry[#entry + 1] = 'n'
+    entry[#entry + 1] = ''
+  end
+  entry[#entry + 1] = (what == 'over' and 'l' or 'm') .. ARGV[5]
+  entry[#entry + 1] = ARGV[1]
+  redis.call(unpack(entry))
+end
+return 1
+)lua";
+
 /// Of a millisecond, in a position.
 constexpr unsigned steps = 4096;
 
@@ -224,9 +260,7 @@ void plant(std::string& text, mutant what, std::string_view line, std::string_vi
         text.replace(text.find(line), line.size(), instead);
 }
 
-script make(std::string_view body) {
-    std::string text(common);
-    text += body;
+script make(std::string text) {
     plant(text, mutant::put_ignores_versions, "elseif order < 0 then", "elseif false then");
     plant(text, mutant::put_ignores_floors, "return made <= floor", "return false");
     plant(text, mutant::purge_keeps_record, "redis.call('DEL', KEYS[n])", "redis.call('EXISTS', KEYS[n])");
@@ -259,12 +293,22 @@ std::optional<store::version> version_at_score(std::string_view text) noexcept {
 }
 
 const script& put_script() {
-    static const script instance = make(put_text);
+    static const script instance = make(std::string(common).append(put_text));
     return instance;
 }
 
 const script& purge_script() {
-    static const script instance = make(purge_text);
+    static const script instance = make(std::string(common).append(purge_text));
+    return instance;
+}
+
+const script& lease_script() {
+    static const script instance = make(std::string(lease_text));
+    return instance;
+}
+
+const script& end_lease_script() {
+    static const script instance = make(std::string(end_lease_text));
     return instance;
 }
 

@@ -45,6 +45,29 @@ const script& put_script();
 /// length of its path if it is a hard prefix, else nothing. Returns the id of the entry in the log.
 const script& purge_script();
 
+/// How long a lease lasts that its holder does not renew.
+inline constexpr milliseconds lease_time{1500};
+/// How long "answers for this key cannot be shared" is remembered for all replicas.
+inline constexpr milliseconds unshareable_time{10'000};
+
+/// What the lease script says where there is no record.
+enum class lease_verdict {
+    taken = 1,       ///< the caller fetches; others wait for it
+    unshareable = 2, ///< answers for this key cannot be shared: each replica fetches for itself
+};
+
+/// Reads a record, or takes the lease to fetch it. KEYS: record, lease. ARGV: token (the version at which the
+/// lease is asked for: tokens grow with time, and so do the versions of what their holders fetch), lease time
+/// in ms, version of a record that will not do, or nothing. Returns the record, a lease_verdict, or, where
+/// another replica has the lease, an array with the ms that it has left.
+const script& lease_script();
+
+/// Renews or gives up a lease, if it is still the caller's. KEYS: lease, log. ARGV: token, what, length of
+/// the log, id of the replica, cache key, time in ms for `renew` and `unshareable`. `what`: `renew`; `stored`:
+/// the log has told of the record; `over`: who waits is to ask again; `alone`: who waits is to fetch for
+/// himself; `unshareable`: the same, and remembered.
+const script& end_lease_script();
+
 /// A version's place as a floor's score has it: milliseconds, and the counter as 4096ths, up to 4095.
 std::string position_text(const store::version& v);
 /// The highest version at a score; nullopt for what is no score.

@@ -95,6 +95,15 @@ void write_queue::forget_below(http::key_view key, const store::version& floor) 
     if (found != put_index_.end() && (*found->second)->meta().version < floor) erase_put(found->second);
 }
 
+bool write_queue::holds(http::key_view key) const {
+    if (put_index_.contains(key)) return true;
+    return std::any_of(in_flight_.begin(), in_flight_.end(), [&](const batch_ptr& batch) {
+        return std::any_of(batch->puts.begin(), batch->puts.end(), [&](const store::response_ptr& sent) {
+            return key_view_equal{}(view(*sent), key);
+        });
+    });
+}
+
 std::size_t write_queue::forget_puts() {
     const std::size_t count = puts_.size();
     while (!puts_.empty()) erase_put(puts_.begin());

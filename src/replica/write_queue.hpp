@@ -94,6 +94,9 @@ class write_queue {
     /// The highest floor for that key or for everything that waits or is in flight.
     std::optional<store::version> floor_of(http::key_view key) const;
 
+    /// Whether a response of that key waits or is in flight.
+    bool holds(http::key_view key) const;
+
     /// Records and floors that wait or are in flight.
     std::size_t depth() const noexcept;
     std::size_t bytes() const noexcept { return put_bytes_ + floor_bytes_; }

@@ -159,10 +159,12 @@ bool fill::has_room() const {
     return false;
 }
 
-bool fill::stop_recording() {
+bool fill::stop_recording(lease_end others) {
+    leaving gone(others);
     const scoped_lock lock(mutex_);
     if (!recording_) return false;
     recording_ = false;
+    lease_.swap(gone.lease);
     drop_passed();
     return true;
 }
@@ -213,32 +215,42 @@ std::vector<std::string_view> fill::recorded() const {
 }
 
 void fill::complete(response_ptr response) {
-    std::shared_ptr<fill_waiter> fetcher;
+    leaving gone(response ? lease_end::stored : lease_end::alone);
     wakes out;
     const scoped_lock lock(mutex_);
     if (ended()) return;
     response_ = std::move(response);
     end(fill_state::complete, out);
-    fetcher_.swap(fetcher);
+    fetcher_.swap(gone.fetcher);
+    lease_.swap(gone.lease);
 }
 
 void fill::fail(error_code error) {
-    std::shared_ptr<fill_waiter> fetcher;
+    leaving gone(lease_end::failed);
     wakes out;
     const scoped_lock lock(mutex_);
     if (ended()) return;
     error_ = error;
     end(fill_state::failed, out);
-    fetcher_.swap(fetcher);
+    fetcher_.swap(gone.fetcher);
+    lease_.swap(gone.lease);
 }
 
-void fill::release() {
-    std::shared_ptr<fill_waiter> fetcher;
+void fill::release(lease_end others) {
+    leaving gone(others);
     wakes out;
     const scoped_lock lock(mutex_);
     if (ended()) return;
     end(fill_state::released, out);
-    fetcher_.swap(fetcher);
+    fetcher_.swap(gone.fetcher);
+    lease_.swap(gone.lease);
+}
+
+void fill::hold(std::shared_ptr<fill_lease> lease) {
+    leaving gone(lease_end::failed); // the one before, or this one if it comes too late
+    const scoped_lock lock(mutex_);
+    gone.lease = std::move(lease);
+    if (!ended() && recording_) lease_.swap(gone.lease);
 }
 
 fill_state fill::state() const {

@@ -64,4 +64,18 @@ class fill::wakes {
     boost::container::small_vector<std::shared_ptr<fill_waiter>, 8> waiters_;
 };
 
+/// What a fill gives up when it ends. Declared before the lock, as `wakes` is.
+struct fill::leaving {
+    lease_end how = lease_end::failed;
+    std::shared_ptr<fill_waiter> fetcher;
+    std::shared_ptr<fill_lease> lease;
+
+    explicit leaving(lease_end h) noexcept : how(h) {}
+    leaving(const leaving&) = delete;
+    leaving& operator=(const leaving&) = delete;
+    ~leaving() {
+        if (lease) lease->end(how);
+    }
+};
+
 } // namespace meshcache::store

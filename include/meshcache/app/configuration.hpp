@@ -14,7 +14,13 @@
 namespace meshcache::app {
 
 /// Who learns of a stored response: this replica alone, or all that share the Redis.
-enum class consistency_mode : std::uint8_t { local, eventual };
+enum class consistency_mode : std::uint8_t { local, eventual, strong };
+
+/// What answers a request that wants `strong` when Redis does not say in time what is new.
+enum class unconfirmed_mode : std::uint8_t { upstream, stale, refuse };
+
+/// Of which requests for one absent key only one fetches.
+enum class collapse_mode : std::uint8_t { local, global };
 
 /// Least severe message that is logged.
 enum class log_threshold : std::uint8_t { trace, debug, info, warn, error, off };
@@ -42,7 +48,8 @@ struct configuration {
     std::string config_file;               ///< what was read; empty: none
 
     // Cache
-    consistency_mode consistency = consistency_mode::local; ///< eventual implies `redis`
+    consistency_mode consistency = consistency_mode::local; ///< all but local imply `redis`
+    unconfirmed_mode when_unconfirmed = unconfirmed_mode::upstream;
     hit_policy on_hit;
     std::size_t memory = std::size_t{64} << 20U; ///< bytes, the bound of the local store, overhead included
     std::size_t max_object = std::size_t{1} << 20U; ///< bytes, the largest stored response; at most `memory`
@@ -59,6 +66,7 @@ struct configuration {
     bool strict_age = false;                    ///< Age that is no single number makes stale
     bool vary_ignore_order = false;             ///< of Accept-Encoding and Accept-Language
     bool trust_not_modified = false;            ///< whatever ETag and Content-Type a 304 has
+    collapse_mode collapse = collapse_mode::local;
     milliseconds collapse_timeout{5'000};       ///< how long a collapsed request waits for its fetcher
     milliseconds max_unsynced{30'000};          ///< cut off from the change log; 0: for ever
     milliseconds max_clock_skew{250};           ///< between replicas' clocks, as purges allow for it

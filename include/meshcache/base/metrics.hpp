@@ -89,6 +89,14 @@ namespace meshcache {
     X(purges_all_soft, "meshcache_purges_total", "kind=\"all\",mode=\"soft\"", "")                           \
     X(redis_lookups, "meshcache_redis_lookups_total", "", "Look-ups in Redis on a local miss.")              \
     X(redis_lookup_hits, "meshcache_redis_lookup_hits_total", "", "Look-ups that found a usable record.")    \
+    X(redis_leases_taken, "meshcache_redis_leases_total", "outcome=\"taken\"",                               \
+      "Look-ups that found nothing, with --collapse global, by what followed.")                              \
+    X(redis_leases_waited, "meshcache_redis_leases_total", "outcome=\"waited\"", "")                         \
+    X(redis_leases_unshareable, "meshcache_redis_leases_total", "outcome=\"unshareable\"", "")               \
+    X(redis_lease_timeouts, "meshcache_redis_leases_total", "outcome=\"timeout\"", "")                       \
+    X(unconfirmed_reads, "meshcache_unconfirmed_total", "what=\"read\"",                                     \
+      "Strong requests that Redis did not confirm in time, by what.")                                        \
+    X(unconfirmed_writes, "meshcache_unconfirmed_total", "what=\"write\"", "")                               \
     X(redis_lookup_timeouts, "meshcache_redis_lookup_timeouts_total", "",                                    \
       "Look-ups that passed --redis-timeout.")                                                               \
     X(redis_lookups_skipped, "meshcache_redis_lookups_skipped_total", "",                                    \

@@ -2,12 +2,13 @@
 // One request's life as a machine: results in, actions out. It decides; the session (net) carries out what
 // it says and comes back with what happened. No I/O, no timers; time is an argument.
 //
-//   begin -> answer | refuse | relay | fetch | ask_remote | wait
+//   begin -> answer | refuse | relay | fetch | ask_remote | wait | sync
+//   sync -> on_synced -> answer | refuse | relay | fetch | ask_remote | wait
 //   ask_remote -> on_remote -> answer | ask_remote (a variant) | fetch
 //   wait -> on_fill -> wait | follow | answer | fetch | fail
 //   fetch -> on_response -> relay_response | share | update | answer | fetch (without conditions)
 //         -> on_failure -> answer (stale) | fail
-//   begin_behind -> fetch | answer (there is nothing to do)
+//   begin_behind -> fetch | ask_remote | answer (there is nothing to do)
 //
 // Used by one thread; a session keeps one and begins it anew for every request.
 #include <meshcache/flow/cache_status.hpp>
@@ -25,6 +26,19 @@
 
 namespace meshcache::flow {
 
+/// What a request is answered from.
+enum class consistency : std::uint8_t {
+    eventual, ///< what this replica holds
+    strong,   ///< nothing older than what Redis had acknowledged when the request came
+};
+
+/// What a strong request gets when Redis does not say in time what is new.
+enum class unconfirmed : std::uint8_t {
+    upstream, ///< what the upstream answers
+    stale,    ///< what is stored all the same, or else what the upstream answers
+    refuse,   ///< 503
+};
+
 /// What the operator chose, for all requests.
 struct exchange_settings {
     http::cache_policy cache;
@@ -33,8 +47,10 @@ struct exchange_settings {
     std::size_t max_object = 1u << 20;
     bool reject_hits = false; ///< --on-hit reject
     int reject_status = 403;
-    bool remote = false;          ///< there is a Redis to ask
-    bool trust_forwarded = false; ///< X-Forwarded-* of the client reach the upstream, and so enter the key
+    bool remote = false;            ///< there is a Redis to ask
+    bool collapse_globally = false; ///< of all replicas one fetches an absent key; with `remote` only
+    bool trust_forwarded = false;   ///< X-Forwarded-* of the client reach the upstream, and so enter the key
+    unconfirmed when_unconfirmed = unconfirmed::upstream;
     milliseconds unshareable_for{10'000}; ///< how long "answers for this key cannot be shared" is remembered
 };
 
@@ -43,6 +59,7 @@ enum class action : std::uint8_t {
     answer,         ///< with response(); the exchange is over
     refuse,         ///< with status() and no content of an application; over
     relay,          ///< pass the request to the upstream and the answer back; nothing is shared
+    sync,           ///< wait until the local store has what Redis has now, then on_synced()
     ask_remote,     ///< look remote_key() up in Redis, then on_remote()
     wait,           ///< until reader() has news or the collapse time-out passes, then on_fill()
     follow,         ///< send the client what reader() gets, head first
@@ -64,21 +81,33 @@ class exchange {
 
     /// A request whose framing and URI were found sound. `head`, `uri` and `waker` stay valid until the
     /// exchange is over. The waker is used if the request has to wait for another's fill; it is called
-    /// from any thread. Unless `in_sync`, the local store may have missed what other replicas changed for so
-    /// long that even what is fresh has to be validated.
+    /// from any thread. Unless `in_sync`, the local store may have missed what other
+    /// replicas changed for so long that even what is fresh has to be validated; a strong request finds out
+    /// for itself.
     action begin(const http::request_head& head, const http::request_uri& uri,
                  const http::body_framing& framing, wall_time now, steady_time steady,
-                 const std::shared_ptr<store::fill_waiter>& waker, bool in_sync = true);
+                 const std::shared_ptr<store::fill_waiter>& waker, bool in_sync = true,
+                 consistency wanted = consistency::eventual);
     /// A temporary, also one made by converting another pointer, would not stay.
     action begin(const http::request_head& head, const http::request_uri& uri,
                  const http::body_framing& framing, wall_time now, steady_time steady,
-                 std::shared_ptr<store::fill_waiter>&& waker, bool in_sync = true) = delete;
+                 std::shared_ptr<store::fill_waiter>&& waker, bool in_sync = true,
+                 consistency wanted = consistency::eventual) = delete;
+
+    /// Whether the local store has everything that Redis had when the request came, or it could not be
+    /// found out in time.
+    action on_synced(bool synced, wall_time now);
 
     /// The same for a fetch behind an answer: to validate a stale response, or to have the whole of one of
     /// which a client took a part. Nobody waits for its end, and the request's own conditions, ranges and
     /// directives do not count.
     action begin_behind(const http::request_head& head, const http::request_uri& uri, wall_time now,
                         steady_time steady);
+
+    /// The version of a record at remote_key() that will not do, since it is stale; or nothing.
+    std::optional<store::version> remote_known() const noexcept;
+    /// It was said on another replica that answers for this key cannot be shared. Before on_remote().
+    void remember_unshareable(steady_time steady) noexcept;
 
     /// Redis's answer, or null; `begun` is the hybrid clock's version when it was asked.
     action on_remote(store::response_ptr response, const store::version& begun, wall_time now);
@@ -135,6 +164,10 @@ class exchange {
     cache_outcome& outcome() noexcept { return outcome_; }
     const cache_outcome& outcome() const noexcept { return outcome_; }
     bool is_head() const noexcept { return is_head_; }
+    /// Whether the request is to be answered with what Redis has acknowledged, and nothing else.
+    bool is_strong() const noexcept { return wanted_ == consistency::strong; }
+    /// The same request, which is refused because Redis does not say whether it has the answer.
+    action refuse_unconfirmed() noexcept;
 
     /// The stored response that is being validated, or may answer if the upstream fails; or null.
     const store::response_ptr& basis() const noexcept { return basis_; }
@@ -161,6 +194,7 @@ class exchange {
     /// The stored response at key_, through the note at the primary key if its responses vary.
     store::response_ptr look_up(bool count_use);
     bool go_to_variant(const store::stored_response& note);
+    action answer_or_miss(wall_time now);
     action found(store::response_ptr response, wall_time now, bool from_redis);
     action miss(wall_time now);
     action fetch_alone();
@@ -200,7 +234,7 @@ class exchange {
     /// Nobody else is to have this answer, nor to wait for the next ones.
     void keep_to_ourselves(steady_time steady) noexcept;
     /// Waiters go their own ways.
-    void release_fill() noexcept;
+    void release_fill(store::lease_end others = store::lease_end::alone) noexcept;
     bool is_outdated(const store::fill& f) const;
     bool is_purged(const store::fill_view& view) const;
 
@@ -234,7 +268,9 @@ class exchange {
     bool at_variant_ = false;
     bool joined_late_ = false; ///< what is waited for was asked for before this request began
     bool in_sync_ = true;
-    bool behind_ = false;         ///< begun by begin_behind()
+    bool asked_stale_ = false; ///< Redis was asked for something newer than the stale record it had
+    bool behind_ = false;      ///< begun by begin_behind()
+    consistency wanted_ = consistency::eventual;
     bool validates_ = true;       ///< basis_ has not been found out of date
     bool as_client_asks_ = false; ///< the client's own conditions and ranges go upstream
     bool updates_ = false;

@@ -49,6 +49,8 @@ struct settings {
     http::unknown_coding unknown_coding = http::unknown_coding::refuse; ///< of the upstream's answers
     access_log access = access_log::misses;
     bool access_json = false;
+    flow::consistency consistency = flow::consistency::eventual;
+    milliseconds settle_timeout{1000}; ///< for Redis to acknowledge what a strong request wrote
     flow::exchange_settings exchange;
 };
 

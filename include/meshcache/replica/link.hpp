@@ -9,11 +9,13 @@
 #include <meshcache/base/error.hpp>
 #include <meshcache/base/metrics.hpp>
 #include <meshcache/store/cache.hpp>
+#include <meshcache/store/collapse.hpp>
 #include <meshcache/store/selector.hpp>
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,6 +53,13 @@ std::string_view to_string(link_state s) noexcept;
 struct latency_summary {
     std::uint64_t count = 0;
     double last_ms = 0, p50_ms = 0, p99_ms = 0, max_ms = 0;
+};
+
+/// What became of a response that waited for Redis.
+enum class settlement : std::uint8_t {
+    stored,  ///< Redis has it
+    refused, ///< a newer one, or a floor, was in its way
+    unknown, ///< it was dropped, or Redis did not say within the command time-out
 };
 
 /// What /stats shows of the link.
@@ -102,6 +111,32 @@ class link {
     /// lookup_timeout or so. Returns false, and does not call it, when the look-up would be
     /// useless: not connected, the log is not followed, or the circuit breaker is open.
     bool lookup(std::string_view key, lookup_handler handler);
+
+    /// What acquire() came to.
+    struct acquired {
+        store::response_ptr response;             ///< as of lookup()
+        std::shared_ptr<store::fill_lease> lease; ///< set: the caller fetches for all replicas
+        bool elsewhere = false;   ///< another replica still fetched it when `wait_until` had come
+        bool unshareable = false; ///< another replica found that answers for this key cannot be shared
+    };
+    using acquire_handler = std::function<void(acquired)>;
+
+    /// The same, for a request that is to fetch what Redis does not have: where there is no record, or one of
+    /// the version `stale`, the caller gets the lease to fetch it, or waits, until `wait_until`, for the
+    /// replica that has the lease. All of it empty: the caller fetches for himself.
+    bool acquire(std::string_view key, const std::optional<store::version>& stale, steady_time wait_until,
+                 acquire_handler handler);
+
+    /// Calls `handler` with true once the local store has everything that the change log had when this was
+    /// called, or with false when that cannot be said within lookup_timeout. On the link's thread, exactly
+    /// once. Returns false, and does not call it, when the log is not followed or the breaker is open.
+    using sync_handler = std::function<void(bool synced)>;
+    bool sync(sync_handler handler);
+
+    /// Whether a response of that key, of that version or an older one, still waits for Redis to acknowledge
+    /// it; then `handler` is called, on the link's thread and exactly once. Else false, and it is not called.
+    using settle_handler = std::function<void(settlement)>;
+    bool settle(std::string_view key, const store::version& version, settle_handler handler);
 
     /// Sends what is queued until nothing is left or `deadline` passes, then disconnects and joins the
     /// thread. Returns how many records and invalidations were left.

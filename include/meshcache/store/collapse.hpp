@@ -32,6 +32,23 @@ class fill_waiter {
     virtual void wake() noexcept = 0;
 };
 
+/// What the end of a fill means to replicas that wait for it.
+enum class lease_end : std::uint8_t {
+    stored,      ///< the response is on its way to them
+    failed,      ///< there is none: another may try
+    alone,       ///< each is to fetch for himself
+    unshareable, ///< the same, and for some time to come
+};
+
+/// The right to fetch a key for all replicas. A fill keeps it while it fetches.
+class fill_lease {
+  public:
+    /// Ends it as failed, if it has not ended.
+    virtual ~fill_lease() = default;
+    /// Any thread; without blocking. The first call counts.
+    virtual void end(lease_end how) noexcept = 0;
+};
+
 /// A bound on the bytes that all fills in flight hold together. Any thread; lock-free. Must outlive the fills
 /// that use it and their readers.
 class byte_budget {
@@ -100,6 +117,8 @@ class fill : public std::enable_shared_from_this<fill> {
     void set_asked(const version& v);
     /// That version, or nothing before the request was sent.
     std::optional<version> asked() const;
+    /// Keeps `lease` until the fill ends or stops recording, and then ends it accordingly.
+    void hold(std::shared_ptr<fill_lease> lease);
     /// The answer may be shared, and its content follows.
     void start_stream(std::shared_ptr<const streamed_head> head);
     /// Publishes more content. The bytes are taken in any case. Never `full` while recording, never
@@ -107,8 +126,8 @@ class fill : public std::enable_shared_from_this<fill> {
     append_result append(std::string_view bytes);
     bool has_room() const;
     /// No more than `max_object` will be recorded: from now on bytes that all readers have passed are
-    /// given up. Returns false if it had been said before.
-    bool stop_recording();
+    /// given up. `others`: what replicas that wait are told. Returns false if it had been said before.
+    bool stop_recording(lease_end others = lease_end::alone);
     bool recording() const;
     /// Ends readers that hold a full window while others starve: those that are furthest behind. Called by
     /// the fetcher after a grace time without room. Returns how many.
@@ -120,8 +139,8 @@ class fill : public std::enable_shared_from_this<fill> {
     void complete(response_ptr response);
     /// No answer, or not a whole one.
     void fail(error_code error);
-    /// The answer is not to be shared: waiters go their own ways.
-    void release();
+    /// The answer is not to be shared: waiters go their own ways. `others`: what other replicas are told.
+    void release(lease_end others = lease_end::alone);
 
     fill_state state() const;
     std::size_t readers() const;
@@ -130,6 +149,7 @@ class fill : public std::enable_shared_from_this<fill> {
 
   private:
     friend class fill_reader;
+    struct leaving;
     struct block;
     struct piece;
     struct reader_slot;
@@ -165,6 +185,7 @@ class fill : public std::enable_shared_from_this<fill> {
     mutable bool fetcher_waits_ MESHCACHE_GUARDED_BY(mutex_) = false;
     std::vector<reader_slot*> readers_ MESHCACHE_GUARDED_BY(mutex_);
     std::shared_ptr<fill_waiter> fetcher_ MESHCACHE_GUARDED_BY(mutex_);
+    std::shared_ptr<fill_lease> lease_ MESHCACHE_GUARDED_BY(mutex_);
 };
 
 /// What a reader sees of a fill at one moment.

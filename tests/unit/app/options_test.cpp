@@ -187,9 +187,7 @@ TEST_CASE("a command line that is wrong is refused with what was wrong and what 
          "meshcache: --memory: '1G' has a unit that can be misread; write 1GiB\n"
          "meshcache: --header-timeout: '10' has no unit; write 10ms, 10s, 10m or 10h\n"},
         {with_upstream({"--consistency", "strong"}),
-         "meshcache: --consistency: 'strong' is not available in this version; use eventual, which carries "
-         "every "
-         "change to all replicas within milliseconds, or local\n"},
+         "meshcache: --consistency: strong needs Redis; add --redis redis://HOST:PORT, or use local\n"},
         {with_upstream({"--consistency", "eventual"}),
          "meshcache: --consistency: eventual needs Redis; add --redis redis://HOST:PORT, or use local\n"},
         {with_upstream({"--admin", "0.0.0.0:9901"}), "meshcache: --admin: '0.0.0.0:9901' can be reached from "

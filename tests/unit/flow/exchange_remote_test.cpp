@@ -110,6 +110,67 @@ TEST_CASE("a stale record is fetched anew by the leader, and stands in if the up
     CHECK(leader.status() == "meshcache; fwd=stale; ttl=-5; detail=upstream-refused");
 }
 
+TEST_CASE("with leases a stale record has Redis asked once more, for one that is newer") {
+    shared_world w;
+    w.settings.collapse_globally = true;
+    visitor leader(w, "GET /x");
+    REQUIRE(leader.begin() == action::ask_remote);
+    CHECK_FALSE(leader.x.remote_known());
+    const auto stale = [&] {
+        store::response_meta meta;
+        meta.version = w.foreign();
+        meta.status = 200;
+        meta.life.response_time = w.now - seconds{10};
+        meta.life.fresh_until = meta.life.stale_until = w.now - seconds{5};
+        meta.life.error_until = w.now + seconds{30};
+        const std::string key = key_of("/x");
+        const std::string_view content = "theirs";
+        return store::stored_response::make(meta, key, w.cache.hash(key), "HTTP/1.1 200 OK\r\n",
+                                            std::span(&content, 1));
+    };
+    const auto first = stale();
+    REQUIRE(leader.remote(first) == action::ask_remote);
+    CHECK(leader.x.remote_key() == key_of("/x"));
+    CHECK(leader.x.remote_known() == first->meta().version);
+    SECTION("nothing newer: this one fetches") { CHECK(leader.remote(nullptr) == action::fetch); }
+    SECTION("a fresh one") {
+        CHECK(leader.remote(record(w, key_of("/x"), "newer", w.foreign())) == action::answer);
+        CHECK(leader.content() == "newer");
+    }
+    SECTION("a newer one that is stale as well: it is not asked for ever") {
+        CHECK(leader.remote(stale()) == action::fetch);
+    }
+}
+
+TEST_CASE("with leases a fetch behind an answer asks Redis first") {
+    shared_world w;
+    w.settings.collapse_globally = true;
+    visitor behind(w, "GET /x");
+    REQUIRE(behind.begin_behind() == action::ask_remote);
+    CHECK(behind.x.remote_key() == key_of("/x"));
+    SECTION("it is for this replica to fetch it") { CHECK(behind.remote(nullptr) == action::fetch); }
+    SECTION("there is a fresh one") {
+        CHECK(behind.remote(record(w, key_of("/x"), "newer", w.foreign())) == action::answer);
+        CHECK(visitor(w, "GET /x").begin() == action::answer);
+    }
+    SECTION("another replica fetches it") { behind.x.reset(); }
+    if (behind.x.fill()) return;
+    CHECK(w.collapse.fills() == 0);
+}
+
+TEST_CASE("what another replica found not to be shareable, nobody waits for here") {
+    shared_world w;
+    w.settings.collapse_globally = true;
+    visitor leader(w, "GET /x"), waiter(w, "GET /x");
+    REQUIRE(leader.begin() == action::ask_remote);
+    REQUIRE(waiter.begin() == action::wait);
+    leader.x.remember_unshareable(w.steady);
+    CHECK(leader.remote(nullptr) == action::fetch);
+    CHECK(waiter.look() == action::fetch);
+    CHECK(w.collapse.fills() == 0);
+    CHECK(visitor(w, "GET /x").begin() == action::fetch);
+}
+
 TEST_CASE("a record that the request's own directives refuse is fetched anew") {
     shared_world w;
     visitor v(w, "GET /x", "Cache-Control: min-fresh=30\r\n");

@@ -28,6 +28,8 @@ inline std::string_view name_of(action a) noexcept {
         return "refuse";
     case action::relay:
         return "relay";
+    case action::sync:
+        return "sync";
     case action::ask_remote:
         return "ask_remote";
     case action::wait:
@@ -115,6 +117,10 @@ struct visitor {
     visitor& operator=(const visitor&) = delete;
 
     action begin() { return last = x.begin(head, uri, framing, w.now, w.steady, waker); }
+    action begin_strong() {
+        return last = x.begin(head, uri, framing, w.now, w.steady, waker, true, consistency::strong);
+    }
+    action synced(bool good) { return last = x.on_synced(good, w.now); }
     action begin_behind() { return last = x.begin_behind(head, uri, w.now, w.steady); }
     action look() { return last = x.on_fill(w.now, false); }
     action time_out() { return last = x.on_fill(w.now, true); }

@@ -94,6 +94,21 @@ TEST_CASE("The first entry of a log says so", "[change_log]") {
     CHECK(skipped == 0);
 }
 
+TEST_CASE("An entry says which leases came to nothing", "[change_log]") {
+    const std::string one = bytes_of(at_ms(1)), two = bytes_of(at_ms(2));
+    const std::string_view fields[] = {"i", "00000000000000ff", "lkey", one, "mkey", two};
+    std::size_t skipped = 0;
+    const auto entry = read_entry(fields, skipped);
+    REQUIRE(entry);
+    CHECK(skipped == 0);
+    REQUIRE(entry->changes.size() == 2);
+    CHECK(entry->changes[0].kind == change_kind::lease_over);
+    CHECK(entry->changes[0].key == "key");
+    CHECK(entry->changes[0].version == at_ms(1));
+    CHECK(entry->changes[1].kind == change_kind::lease_alone);
+    CHECK(entry->changes[1].version == at_ms(2));
+}
+
 TEST_CASE("What an entry has that is unknown or malformed is skipped", "[change_log]") {
     const std::string one = bytes_of(at_ms(1));
     const std::string_view fields[] = {

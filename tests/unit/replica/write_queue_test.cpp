@@ -49,6 +49,19 @@ TEST_CASE("What is queued comes out in its order", "[write_queue]") {
     CHECK(q.bytes() == 0);
 }
 
+TEST_CASE("A queue knows which keys it holds", "[write_queue]") {
+    write_queue q({});
+    CHECK_FALSE(q.holds(view_of("a")));
+    q.put(make_response("a", at_ms(1)));
+    q.put(make_response("b", at_ms(1)));
+    CHECK(q.holds(view_of("a")));
+    const auto batch = q.take();
+    CHECK(q.holds(view_of("a")));
+    CHECK_FALSE(q.holds(view_of("c")));
+    q.acknowledge(batch->id);
+    CHECK_FALSE(q.holds(view_of("a")));
+}
+
 TEST_CASE("A newer version takes the place of an older one that waits", "[write_queue]") {
     write_queue q({});
     q.put(make_response("a", at_ms(1)));

@@ -137,6 +137,50 @@ TEST_CASE("a fill ends once") {
     CHECK(f->held() == 0);
 }
 
+/// Keeps how it ended, for the test to see.
+struct noted_lease final : fill_lease {
+    explicit noted_lease(std::vector<lease_end>& to) : ends(to) {}
+    void end(lease_end how) noexcept override { ends.push_back(how); }
+    std::vector<lease_end>& ends;
+};
+
+TEST_CASE("a fill ends its lease as it ends itself, once") {
+    std::vector<lease_end> ends;
+    const auto f = make_fill();
+    f->hold(std::make_shared<noted_lease>(ends));
+    CHECK(ends.empty());
+    SECTION("complete, and stored") {
+        f->complete(test::make_response({"key", 1}, test::nth(1)));
+        CHECK(ends == std::vector{lease_end::stored});
+    }
+    SECTION("complete, and not stored") {
+        f->complete(nullptr);
+        CHECK(ends == std::vector{lease_end::alone});
+    }
+    SECTION("failed") {
+        f->fail(errc::upstream_reset);
+        CHECK(ends == std::vector{lease_end::failed});
+    }
+    SECTION("released") {
+        f->release();
+        CHECK(ends == std::vector{lease_end::alone});
+    }
+    SECTION("released for some time to come") {
+        f->release(lease_end::unshareable);
+        CHECK(ends == std::vector{lease_end::unshareable});
+    }
+    SECTION("when it stops recording, since nothing will be stored") {
+        CHECK(f->stop_recording(lease_end::unshareable));
+        CHECK(ends == std::vector{lease_end::unshareable});
+    }
+    f->complete(nullptr);
+    f->fail(errc::upstream_reset);
+    CHECK(ends.size() == 1);
+    f->hold(std::make_shared<noted_lease>(ends));
+    CHECK(ends.back() == lease_end::failed); // too late: another may try
+    CHECK(ends.size() == 2);
+}
+
 TEST_CASE("an ended fill lets its fetcher's waker go") {
     const auto f = make_fill();
     auto fetcher = std::make_shared<counting_waiter>();
