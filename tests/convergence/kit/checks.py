@@ -34,18 +34,25 @@ def no_going_back(history):
         if read.version is not None:
             groups[read.process, read.key, read.variant].append(read)
     for reads in groups.values():
-        by_end = sorted(reads, key=lambda r: r.end.order)
-        ends = [r.end.order for r in by_end]
-        highest = []  # highest[i]: of the first i + 1 to end, the one with the highest version
-        for read in by_end:
-            highest.append(read if not highest or read.version > highest[-1].version else highest[-1])
-        for read in reads:
-            before = bisect_left(ends, read.begin.order)
-            if before and highest[before - 1].version > read.version:
-                earlier = highest[before - 1]
-                out.append(Finding("no going back", f"{told(read)}, of version {read.version}, after it had "
-                                   f"served #{earlier.number} of {earlier.version} "
-                                   f"at {earlier.end.at * 1000:.1f} ms", read.key, read.end.at))
+        out += going_back(reads, "no going back")
+    return out
+
+
+def going_back(reads, promise):
+    """Those of these that are older than one that had ended before they were begun."""
+    out = []
+    by_end = sorted(reads, key=lambda r: r.end.order)
+    ends = [r.end.order for r in by_end]
+    highest = []  # highest[i]: of the first i + 1 to end, the one with the highest version
+    for read in by_end:
+        highest.append(read if not highest or read.version > highest[-1].version else highest[-1])
+    for read in reads:
+        before = bisect_left(ends, read.begin.order)
+        if before and highest[before - 1].version > read.version:
+            earlier = highest[before - 1]
+            out.append(Finding(promise, f"{told(read)}, of version {read.version}, after {earlier.process} had "
+                               f"served #{earlier.number} of {earlier.version} "
+                               f"at {earlier.end.at * 1000:.1f} ms", read.key, read.end.at))
     return out
 
 
@@ -69,6 +76,31 @@ def purge_safety(history):
                     out.append(Finding("purge safety", f"{told(read)}, although {duty.invalidation.name} through "
                                        f"{duty.invalidation.process} had made all up to #{below} invalid, and "
                                        f"{duty.why} (at {duty.begin.at * 1000:.1f} ms)", key, read.end.at))
+    return out
+
+
+def strong(history):
+    """With strong consistency no answer is of an older version than any answer before it, of any replica; nor is it
+    what an acknowledged invalidation covers."""
+    out = []
+    groups = defaultdict(list)
+    for read in answered(history):
+        if read.version is not None:
+            groups[read.key, read.variant].append(read)
+    for reads in groups.values():
+        out += going_back(reads, "strong")
+    by_key = defaultdict(list)
+    for read in answered(history):
+        by_key[read.key].append(read)
+    for invalidation in history.invalidations:
+        if not invalidation.confirmed:
+            continue
+        for key, below in invalidation.below.items():
+            for read in by_key[key]:
+                if read.begin.order > invalidation.end.order and read.number <= below:
+                    out.append(Finding("strong", f"{told(read)}, although {invalidation.name} through "
+                                       f"{invalidation.process} had made all up to #{below} invalid "
+                                       f"(at {invalidation.end.at * 1000:.1f} ms)", key, read.end.at))
     return out
 
 
@@ -141,4 +173,6 @@ def check_all(history, plan):
     queue_limit = (1 if "1MiB" in plan.flags else 64) << 20
     found = [*no_going_back(history), *purge_safety(history), *freshness(history, keys),
              *no_failed_request(history), *bounds(history, queue_limit)]
+    if "strong" in plan.flags:
+        found += strong(history)
     return sorted(found, key=lambda f: f.when if f.when is not None else 0)

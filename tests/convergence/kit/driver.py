@@ -2,6 +2,7 @@
 import asyncio
 import contextlib
 import json
+import re
 import signal
 import tempfile
 from pathlib import Path
@@ -34,6 +35,7 @@ class Run:
         self.redis = Redis(directory)
         self.upstream = Upstream(plan.keys, self.history, plan.seed)
         self.keys = {key.name: key for key in plan.keys}
+        self.strong = "strong" in plan.flags
         self.replicas = [Replica(i, binary, plan.flags, directory, self.redis) for i in range(plan.replicas)]
         self.latest = {}  # process -> its last Sample
         self.sampled = asyncio.Condition()
@@ -138,6 +140,8 @@ class Run:
         read.end = self.history.moment()
         self.history.reads.append(read)
         if answer is None:
+            if self.strong and key.streamed and not read.excused:
+                read.excused = "it may have been cut because Redis did not confirm it"
             return read
         read.status = answer.status
         read.cache_status = answer.field("cache-status")
@@ -145,10 +149,14 @@ class Run:
             return read
         if answer.status != 200:
             read.error = f"{answer.status} {read.cache_status}"
+            if self.strong and answer.status == 503 and "unconfirmed" in read.cache_status:
+                read.excused = "Redis did not confirm it"
             return read
         read.number = int(answer.field("x-number") or 0)
         read.hit = "; hit" in read.cache_status
-        read.stale = read.hit and "; ttl=-" in read.cache_status
+        # What is left of a lifetime is rounded up: with 0 nothing is.
+        ttl = re.search(r"; ttl=(-?\d+)", read.cache_status)
+        read.stale = read.hit and ttl is not None and int(ttl[1]) <= 0
         read.age = int(answer.field("age")) if answer.field("age") else None
         read.version = version_of_text(answer.field("meshcache-version"))
         if answer.body != body_of(key, variant, read.number):
@@ -168,6 +176,7 @@ class Run:
         if answer.status != 204:
             invalidation.error = f"{answer.status} {answer.field('cache-status')}"
             return
+        invalidation.confirmed = self.strong and "unconfirmed" not in answer.field("cache-status")
         if replica.name == invalidation.process and replica.up:
             self.acknowledged(invalidation)
 
@@ -188,6 +197,7 @@ class Run:
             invalidation.error = f"{answer.status} {answer.body[:200]!r}"
             return
         report = json.loads(answer.body)
+        invalidation.confirmed = self.strong and report["acknowledged"]
         if replica.name == invalidation.process and replica.up and report["applied"]:
             place = report["position"] if report["acknowledged"] else ""
             self.acknowledged(invalidation, stream_id(place) if place else None)

@@ -52,6 +52,7 @@ class Invalidation:
     end: Moment = None         # acknowledged
     error: str = ""
     excused: str = ""
+    confirmed: bool = False    # the answer said that Redis had it
     in_redis: Moment = None    # the checker saw that Redis has it
     redis_life: int = None     # in which life of Redis that was
     known_to: set = field(default_factory=set)  # living processes that have applied it

@@ -65,6 +65,7 @@ PROFILES = {
     "redis": {"redis": 4, "net": 1, "clock": 1},
     "processes": {"process": 5, "net": 1, "clock": 1},
     "crowded": {"redis": 2, "net": 3},
+    "strong": {"net": 3, "process": 2, "clock": 1},
     "everything": {"net": 3, "redis": 2, "process": 2, "clock": 2},
 }
 
@@ -124,6 +125,10 @@ class Maker:
         self.spread = rng.choice((0, 60, 120)) if profile != "clocks" else 124
         flags = ["--redis-timeout", rng.choice(("20ms", "100ms")),
                  "--redis-command-timeout", rng.choice(("300ms", "1s"))]
+        if rng.random() < .4:
+            flags += ["--collapse", "global"]
+        if profile == "strong":
+            flags += ["--consistency", "strong", "--on-unconfirmed", "503"]
         if profile == "crowded":
             flags += ["--queue-memory", "1MiB", "--max-object", "256KiB"]
         self.plan = Plan(seed, profile, replicas, flags, [self.offset() for _ in range(replicas)],

@@ -69,6 +69,20 @@ def cases():
     yield "older, after the duty's end", safe(history(reads=[read(6, 9, 5, 1)], duties=[duty(one, 5, 8)])), 0
     yield "older, before the duty's end", safe(history(reads=[read(6, 7, 5, 1)], duties=[duty(one, 5, 8)])), 1
 
+    strong = checks.strong
+    yield "rising versions everywhere", strong(history(reads=[read(1, 2, 1, 10), read(3, 4, 2, 20, "r1.1")])), 0
+    yield "a fall on another process", strong(history(reads=[read(1, 2, 2, 20), read(3, 4, 1, 10, "r1.1")])), 1
+    yield "a fall of two at one time", strong(history(reads=[read(1, 4, 2, 20), read(3, 5, 1, 10, "r1.1")])), 0
+    confirmed = invalidated(5, confirmed=True)
+    yield "older after a purge, anywhere", strong(history(reads=[read(6, 7, 5, 1, "r1.1")],
+                                                          invalidations=[confirmed])), 1
+    yield "newer after a purge, anywhere", strong(history(reads=[read(6, 7, 6, 1, "r1.1")],
+                                                          invalidations=[confirmed])), 0
+    yield "older after an unconfirmed purge", strong(history(reads=[read(6, 7, 5, 1, "r1.1")],
+                                                             invalidations=[one])), 0
+    yield "older, asked before a purge", strong(history(reads=[read(4, 7, 5, 1, "r1.1")],
+                                                        invalidations=[confirmed])), 0
+
     def fresh(made):
         return checks.freshness(made, KEYS)
     yield "fresh", fresh(age_of(1, 60, 5)), 0
