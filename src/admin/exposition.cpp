@@ -59,10 +59,25 @@ label_list read_labels(std::string_view text) {
     return out;
 }
 
+void fill(prometheus::ClientMetric::Histogram& out, histogram_unit unit, const histogram_total& total) {
+    const double per_unit = unit == histogram_unit::microseconds ? 1e6 : 1;
+    const auto bounds = bounds_of(unit);
+    std::uint64_t so_far = 0;
+    for (std::size_t i = 0; i < bounds.size(); ++i) {
+        so_far += total.counts[i];
+        prometheus::ClientMetric::Bucket bucket;
+        bucket.cumulative_count = so_far;
+        bucket.upper_bound = static_cast<double>(bounds[i]) / per_unit;
+        out.bucket.push_back(bucket);
+    }
+    // The serializer adds the bucket of +Inf from the count.
+    out.sample_count = total.count();
+    out.sample_sum = static_cast<double>(total.sum) / per_unit;
+}
+
 } // namespace
 
-std::string prometheus_page(const metrics& counters, std::span<const gauge_value> gauges,
-                            std::span<const histogram_value> histograms) {
+std::string prometheus_page(const metrics& counters, std::span<const gauge_value> gauges) {
     page_builder page;
     for (std::size_t i = 0; i < counter_count; ++i) {
         const auto id = static_cast<counter>(i);
@@ -76,21 +91,12 @@ std::string prometheus_page(const metrics& counters, std::span<const gauge_value
         set_labels(metric, g.labels);
         metric.gauge.value = g.value;
     }
-    for (const auto& h : histograms) {
-        if (h.counts.size() != h.bounds.size() + 1) continue;
-        auto& metric = page.add(h.name, h.help, prometheus::MetricType::Histogram);
-        set_labels(metric, h.labels);
-        std::uint64_t so_far = 0;
-        for (std::size_t i = 0; i < h.bounds.size(); ++i) {
-            so_far += h.counts[i];
-            prometheus::ClientMetric::Bucket bucket;
-            bucket.cumulative_count = so_far;
-            bucket.upper_bound = h.bounds[i];
-            metric.histogram.bucket.push_back(bucket);
-        }
-        // The serializer adds the bucket of +Inf from the count.
-        metric.histogram.sample_count = so_far + h.counts.back();
-        metric.histogram.sample_sum = h.sum;
+    for (std::size_t i = 0; i < histogram_count; ++i) {
+        const auto id = static_cast<histogram>(i);
+        const auto& info = describe(id);
+        auto& metric = page.add(info.name, info.help, prometheus::MetricType::Histogram);
+        set_labels(metric, read_labels(info.labels));
+        fill(metric.histogram, info.unit, counters.total(id));
     }
     return page.serialize();
 }
@@ -115,6 +121,10 @@ std::string stats_json(const stats& s) {
         {"queue_depth", s.queue_depth},
         {"queue_bytes", s.queue_bytes},
         {"batches", s.batches},
+        {"reconciliation",
+         {{"running", s.reconciliation.running},
+          {"done", s.reconciliation.done},
+          {"total", s.reconciliation.total}}},
         {"propagation_ms",
          {{"count", s.propagation_ms.count},
           {"p50", s.propagation_ms.p50},

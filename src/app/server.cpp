@@ -387,6 +387,7 @@ class server {
             s.log_position = l.log_position;
             s.queue_depth = l.queue_depth;
             s.queue_bytes = l.queue_bytes;
+            s.reconciliation = {l.reconciling, l.reconcile_done, l.reconcile_total};
             s.propagation_ms = {l.propagation.count, l.propagation.p50_ms, l.propagation.p99_ms,
                                 l.propagation.max_ms, l.propagation.last_ms};
         } else {
@@ -441,12 +442,6 @@ class server {
                               "Memory that these changes hold.",
                               {},
                               static_cast<double>(l.queue_bytes)});
-            gauges.push_back({"meshcache_propagation_seconds",
-                              "Time from a response's making on one replica to its arrival here.",
-                              {{"quantile", "0.5"}},
-                              l.propagation.p50_ms / 1000});
-            gauges.push_back(
-                {"meshcache_propagation_seconds", "", {{"quantile", "0.99"}}, l.propagation.p99_ms / 1000});
         }
         return admin::prometheus_page(counters_, gauges);
     }

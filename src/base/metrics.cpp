@@ -25,4 +25,15 @@ std::uint64_t metrics::total(counter c) const {
     return sum;
 }
 
+histogram_total metrics::total(histogram h) const {
+    const std::lock_guard lock(mutex_);
+    histogram_total sum;
+    for (const auto& slab : slabs_) {
+        const histogram_cells& cells = slab.get(h);
+        for (std::size_t i = 0; i < max_histogram_buckets; ++i) sum.counts[i] += cells.count(i);
+        sum.sum += cells.sum();
+    }
+    return sum;
+}
+
 } // namespace meshcache

@@ -176,6 +176,9 @@ link_stats link::impl::stats() const {
     link_stats out;
     out.state = state_.load();
     out.following = following_.load();
+    out.reconciling = reconciling_shown_.load();
+    out.reconcile_done = reconcile_done_.load();
+    out.reconcile_total = reconcile_total_.load();
     {
         const std::lock_guard lock(gate_mutex_);
         out.breaker_open = breaker_.is_open();
@@ -371,6 +374,7 @@ void link::impl::finish() {
 
 void link::impl::publish_state() {
     const link_state s = fsm_.state();
+    reconciling_shown_.store(reconciling_);
     state_.store(s == link_state::ready && (reconciling_ || reconcile_wanted_) ? link_state::loading : s);
 }
 

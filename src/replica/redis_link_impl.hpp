@@ -37,6 +37,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -104,6 +105,7 @@ class link::impl {
         steady_time deadline;
         lookup_handler handler;    ///< empty once it was called
         store::version begun = {}; ///< the moment when it was sent
+        steady_time sent = {};
 
         // Of those that take a lease:
         acquire_handler acquire;             ///< in the place of `handler`
@@ -191,6 +193,13 @@ class link::impl {
     void on_batch_reply(const batch_ptr& batch, const std::vector<store::response_ptr>& sent,
                         const reply_view* reply);
     void on_floors_acknowledged(const write_batch& batch, std::string_view position);
+    /// Counts the time that Redis took to answer what was sent at `sent`.
+    void answered(histogram h, steady_time sent) {
+        slab_.observe(h, in_microseconds(clock_.steady() - sent));
+    }
+    /// Sends a batch of `records` and measures it; on_batch_reply() gets the answer.
+    void send_batch(const batch_ptr& batch, std::span<const std::string_view> arguments, histogram command,
+                    std::vector<store::response_ptr> sent);
     void on_put_verdicts(const std::vector<store::response_ptr>& sent, const reply_view& reply);
     /// Drops the local response of exactly that version. Nothing older takes its place: what was served once
     /// is not taken back. Returns whether it was there.
@@ -291,6 +300,9 @@ class link::impl {
     std::atomic<bool> following_{false};
     std::atomic<steady_time::rep> in_sync_at_{0}; ///< of the last news from the log while all was well
     std::atomic<std::uint64_t> skipped_{0};       ///< look-ups, until they reach the slab
+
+    std::atomic<std::uint64_t> reconcile_done_{0}, reconcile_total_{0};
+    std::atomic<bool> reconciling_shown_{false};
 
     mutable std::mutex gate_mutex_; ///< look-ups on their way in
     bool gate_open_ = false;

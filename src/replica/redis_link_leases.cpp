@@ -42,6 +42,7 @@ void link::impl::send_lease(const lookup_ptr& request) {
     request->ask_again = false;
     const store::version token = versions_.next(clock_.wall());
     request->begun = token;
+    request->sent = clock_.steady();
     const std::string record = names_.record(request->key), lease = names_.lease(request->key);
     const std::string time = std::to_string(lease_time.count());
     const auto bytes = token.bytes();
@@ -60,6 +61,7 @@ void link::impl::send_lease(const lookup_ptr& request) {
 void link::impl::on_lease_reply(const lookup_ptr& request, const store::version& token,
                                 const reply_view* reply) {
     request->asking = false;
+    if (reply != nullptr) answered(histogram::command_lookup, request->sent);
     if (reply == nullptr) {
         if (request->open() && !request->waits) {
             count_lookup(true);

@@ -277,6 +277,7 @@ void link::impl::apply(const change& c, wall_time now) {
     if (c.kind == change_kind::lease_alone) return release_lease_waiters(local_.view(c.key));
     {
         const auto age = std::max(now - c.version.time(), milliseconds{0});
+        slab_.observe(histogram::propagation, in_microseconds(age));
         const std::lock_guard lock(stats_mutex_);
         propagation_.add(static_cast<double>(age.count()));
     }

@@ -11,6 +11,18 @@
 
 namespace meshcache::replica {
 
+namespace {
+
+/// How a record that did not decode is counted.
+counter counter_of(error_code e) noexcept {
+    if (e == make_error_code(errc::record_truncated)) return counter::redis_records_truncated;
+    if (e == make_error_code(errc::record_checksum)) return counter::redis_records_checksum;
+    if (e == make_error_code(errc::record_key_mismatch)) return counter::redis_records_key;
+    return counter::redis_records_codec;
+}
+
+} // namespace
+
 void link::impl::take_lookups() {
     std::vector<lookup_ptr> taken;
     {
@@ -27,6 +39,7 @@ void link::impl::begin_lookup(const lookup_ptr& request) {
     }
     if (!request->sync) slab_.add(counter::redis_lookups);
     request->begun = versions_.next(clock_.wall());
+    request->sent = clock_.steady();
     pending_lookups_.push_back(request);
     if (!lookup_timer_armed_) arm_lookup_timer();
     if (request->sync) return send_sync(request);
@@ -42,6 +55,7 @@ void link::impl::send_lookup(const lookup_ptr& request) {
 }
 
 void link::impl::on_lookup_reply(const lookup_ptr& request, const reply_view* reply) {
+    if (reply != nullptr) answered(histogram::command_lookup, request->sent);
     if (!request->open()) return; // its deadline has passed
     store::response_ptr response;
     bool failed = reply == nullptr;
@@ -131,7 +145,7 @@ store::response_ptr link::impl::accept_record(std::string_view record, http::key
                                               const store::version& begun) {
     const auto decoded = decode(record, key);
     if (!decoded) {
-        slab_.add(counter::redis_records_bad);
+        slab_.add(counter_of(decoded.error()));
         note_error("a record did not decode", decoded.error().message());
         return nullptr;
     }

@@ -35,6 +35,8 @@ void link::impl::begin_reconciliation() {
     reconciling_ = true;
     reconcile_cursor_ = 0;
     ++reconcile_run_;
+    reconcile_done_.store(0);
+    reconcile_total_.store(local_.stats().objects);
     publish_state();
     if constexpr (planted == mutant::reconcile_skipped) return end_reconciliation();
     next_reconcile_step();
@@ -103,6 +105,7 @@ void link::impl::next_reconcile_step() {
 void link::impl::on_reconcile_step(const std::shared_ptr<reconcile_step>& step) {
     if (!serving_ || !reconciling_ || step->run != reconcile_run_) return;
     const wall_time now = clock_.wall();
+    reconcile_done_.fetch_add(step->held.size());
     for (std::size_t i = 0; i < step->held.size(); ++i) {
         if (step->unknown[i]) continue;
         const store::response_ptr& held = step->held[i];

@@ -121,11 +121,22 @@ bool link::impl::send_puts(const batch_ptr& batch) {
     arguments.insert(arguments.end(), names.begin(), names.end());
     arguments.insert(arguments.end(), {log_length, replica_, lead, skew});
     arguments.insert(arguments.end(), texts.begin(), texts.end());
-    command_->send(arguments, settings_.command_timeout,
-                   [this, batch, sent = std::move(sent)](const reply_view* reply) {
-                       on_batch_reply(batch, sent, reply);
-                   });
+    send_batch(batch, arguments, histogram::command_put, std::move(sent));
     return true;
+}
+
+void link::impl::send_batch(const batch_ptr& batch, std::span<const std::string_view> arguments,
+                            histogram command, std::vector<store::response_ptr> sent) {
+    std::uint64_t bytes = 0;
+    for (const std::string_view a : arguments) bytes += a.size();
+    slab_.observe(histogram::batch_records, batch->floors.size() + sent.size());
+    slab_.observe(histogram::batch_bytes, bytes);
+    command_->send(
+        arguments, settings_.command_timeout,
+        [this, batch, command, sent = std::move(sent), at = clock_.steady()](const reply_view* reply) {
+            if (reply != nullptr) answered(command, at);
+            on_batch_reply(batch, sent, reply);
+        });
 }
 
 void link::impl::send_floors(const batch_ptr& batch) {
@@ -170,8 +181,7 @@ void link::impl::send_floors(const batch_ptr& batch) {
     arguments.insert(arguments.end(),
                      {log_length, replica_, lead, skew, retention, retention_of_groups, most_groups});
     arguments.insert(arguments.end(), texts.begin(), texts.end());
-    command_->send(arguments, settings_.command_timeout,
-                   [this, batch](const reply_view* reply) { on_batch_reply(batch, {}, reply); });
+    send_batch(batch, arguments, histogram::command_purge, {});
 }
 
 void link::impl::on_batch_reply(const batch_ptr& batch, const std::vector<store::response_ptr>& sent,

@@ -105,9 +105,10 @@ TEST_CASE("statistics are JSON with the fields that are promised") {
     const response r = p.ask_admin("/stats");
     CHECK(r.field("content-type").starts_with("application/json"));
     const auto stats = nlohmann::json::parse(r.body);
-    for (const char* name : {"hits", "misses", "collapsed", "stored", "evicted", "bytes", "bytes_limit",
-                             "objects", "queue_depth", "queue_bytes", "batches", "redis_state",
-                             "log_position", "propagation_ms", "replica_id", "connections", "fills"}) {
+    for (const char* name :
+         {"hits", "misses", "collapsed", "stored", "evicted", "bytes", "bytes_limit", "objects",
+          "queue_depth", "queue_bytes", "batches", "redis_state", "log_position", "propagation_ms",
+          "replica_id", "connections", "fills", "reconciliation"}) {
         INFO(name);
         CHECK(stats.contains(name));
     }

@@ -22,21 +22,9 @@ struct gauge_value {
     double value = 0;
 };
 
-/// A distribution.
-struct histogram_value {
-    std::string name;
-    std::string help;
-    label_list labels;
-    std::vector<double> bounds;        ///< upper bounds, inclusive and ascending, without +Inf
-    std::vector<std::uint64_t> counts; ///< one a bound and one for what lies above; not cumulative
-    double sum = 0;                    ///< of all observed values
-};
-
 /// The page in Prometheus' text format 0.0.4, served as `text/plain; version=0.0.4; charset=utf-8`: every
-/// counter of base/metrics.hpp, zeros included, then gauges, then histograms. A histogram whose counts do
-/// not fit its bounds is left out.
-std::string prometheus_page(const metrics& counters, std::span<const gauge_value> gauges,
-                            std::span<const histogram_value> histograms = {});
+/// counter of base/metrics.hpp, zeros included, then gauges, then every histogram of base/histogram.hpp.
+std::string prometheus_page(const metrics& counters, std::span<const gauge_value> gauges);
 
 /// How long changes take to reach this replica, in milliseconds, over the recent ones.
 struct propagation_delay {
@@ -45,6 +33,13 @@ struct propagation_delay {
     double p99 = 0;
     double max = 0;
     double last = 0;
+};
+
+/// How far a comparison of the local store with Redis is.
+struct reconciliation_progress {
+    bool running = false;
+    std::uint64_t done = 0;  ///< stored responses that were compared; of the last one, when none runs
+    std::uint64_t total = 0; ///< as it began; what is stored meanwhile may take `done` beyond it
 };
 
 /// What GET /stats shows. Counts are since the start.
@@ -70,6 +65,7 @@ struct stats {
     std::uint64_t queue_depth = 0; ///< records
     std::uint64_t queue_bytes = 0;
     std::uint64_t batches = 0;
+    reconciliation_progress reconciliation;
     propagation_delay propagation_ms;
 };
 

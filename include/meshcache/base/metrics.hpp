@@ -1,6 +1,8 @@
 #pragma once
 // Every counter once: its name, its help text, and where it is kept. Each event-loop thread owns one
 // slab and is its only writer, so counting is a plain add; the admin port sums the slabs when asked.
+#include <meshcache/base/histogram.hpp>
+
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -101,8 +103,11 @@ namespace meshcache {
       "Look-ups that passed --redis-timeout.")                                                               \
     X(redis_lookups_skipped, "meshcache_redis_lookups_skipped_total", "",                                    \
       "Look-ups not made, because Redis was unwell or the log was not followed.")                            \
-    X(redis_records_bad, "meshcache_redis_records_bad_total", "",                                            \
-      "Records read from Redis that did not decode; each counts as a miss.")                                 \
+    X(redis_records_truncated, "meshcache_redis_records_bad_total", "reason=\"truncated\"",                  \
+      "Records read from Redis that did not decode, by reason; each counts as a miss.")                      \
+    X(redis_records_checksum, "meshcache_redis_records_bad_total", "reason=\"checksum\"", "")                \
+    X(redis_records_codec, "meshcache_redis_records_bad_total", "reason=\"codec\"", "")                      \
+    X(redis_records_key, "meshcache_redis_records_bad_total", "reason=\"key\"", "")                          \
     X(redis_puts, "meshcache_redis_puts_total", "", "Records that Redis took.")                              \
     X(redis_puts_refused, "meshcache_redis_puts_refused_total", "",                                          \
       "Records that Redis refused because it held a newer version.")                                         \
@@ -143,7 +148,8 @@ struct counter_info {
 
 const counter_info& describe(counter c) noexcept;
 
-/// One thread's counters. Only the owning thread calls add(); any thread may call get().
+/// One thread's counters and histograms. Only the owning thread calls add() and
+/// observe(); any thread may call get().
 class alignas(64) metrics_slab {
   public:
     void add(counter c, std::uint64_t n = 1) noexcept {
@@ -153,9 +159,17 @@ class alignas(64) metrics_slab {
     std::uint64_t get(counter c) const noexcept {
         return cells_[static_cast<std::size_t>(c)].load(std::memory_order_relaxed);
     }
+    /// `value`: in the histogram's unit.
+    void observe(histogram h, std::uint64_t value) noexcept {
+        histograms_[static_cast<std::size_t>(h)].add(bounds_of(describe(h).unit), value);
+    }
+    const histogram_cells& get(histogram h) const noexcept {
+        return histograms_[static_cast<std::size_t>(h)];
+    }
 
   private:
     std::array<std::atomic<std::uint64_t>, counter_count> cells_{};
+    std::array<histogram_cells, histogram_count> histograms_{};
 };
 
 /// All slabs. Owned by the server; slabs live as long as it does.
@@ -165,6 +179,7 @@ class metrics {
     metrics_slab& make_slab();
     /// The sum over all slabs. Any thread; not a snapshot across counters.
     std::uint64_t total(counter c) const;
+    histogram_total total(histogram h) const;
 
   private:
     mutable std::mutex mutex_;

@@ -70,7 +70,10 @@ struct link_stats {
     std::string log_position;    ///< the last stream id seen, such as "1700000000000-3"
     std::size_t queue_depth = 0; ///< records and invalidations that wait or are in flight
     std::size_t queue_bytes = 0;
-    latency_summary propagation; ///< from a version's making elsewhere to its arrival here
+    bool reconciling = false;          ///< now
+    std::uint64_t reconcile_done = 0;  ///< stored responses compared with Redis, by this or the last one
+    std::uint64_t reconcile_total = 0; ///< how many were stored when it began
+    latency_summary propagation;       ///< from a version's making elsewhere to its arrival here
     std::string last_error;
 };
 
