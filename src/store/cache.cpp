@@ -73,9 +73,9 @@ response_ptr cache::find(http::key_view key, bool counts) const {
     return stale;
 }
 
-insert_outcome cache::insert(response_ptr response, const version& begun) {
+insert_outcome cache::insert(response_ptr response, const version& begun, insert_for why) {
     shard& s = shard_of(response->hash());
-    return s.insert(std::move(response), begun);
+    return s.insert(std::move(response), begun, why);
 }
 
 bool cache::raise_floor(http::key_view key, const floor_bound& floor) {

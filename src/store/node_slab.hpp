@@ -24,6 +24,7 @@ class node_slab {
         std::uint32_t tag : 27 = 0; ///< low bits of the hash: the place in the index, and a quick comparison
         std::uint32_t uses : 3 = 0;
         std::uint32_t in_main : 1 = 0;
+        std::uint32_t stock : 1 = 0; ///< came unasked, and has not been asked for since
     };
     static_assert(sizeof(node) == 32);
 

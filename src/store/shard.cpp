@@ -51,7 +51,10 @@ response_ptr shard::lookup(http::key_view key, bool counts, std::optional<soft_p
     if (t_.nodes[id].response->meta().held_against.get() != groups_.generation()) [[unlikely]] {
         if (!hold_against_purges(id, soft, out)) return nullptr;
     }
-    if (counts) s3fifo::use(t_.nodes, id);
+    if (counts) {
+        s3fifo::use(t_.nodes, id);
+        t_.nodes[id].stock = false;
+    }
     return t_.nodes[id].response;
 }
 
@@ -119,7 +122,8 @@ bool shard::make_room(std::size_t need, dropped& out) {
         const auto victim = t_.order.evict(t_.nodes, limit_ - fixed_ - t_.bytes());
         if (victim == no_slot) return false;
         auto& response = t_.nodes[victim].response;
-        leaving.push_back(print_of(response->hash()));
+        // What nobody asked for here would only push out of the ghosts what somebody did.
+        if (!t_.nodes[victim].stock) leaving.push_back(print_of(response->hash()));
         t_.index.remove(t_.nodes, victim);
         out.push_back(std::move(response));
         t_.nodes.give(victim);
@@ -155,7 +159,10 @@ std::uint32_t shard::variant_to_displace(const stored_response& newcomer) {
     return variants >= max_variants_ ? least : no_slot;
 }
 
-insert_outcome shard::insert(response_ptr response, const version& begun) {
+// What comes for stock enters the small queue whatever the ghosts say, and takes part in eviction as any
+// newcomer: however much comes, the main queue keeps its share, and what is used in the small queue moves on
+// to there.
+insert_outcome shard::insert(response_ptr response, const version& begun, insert_for why) {
     using enum insert_result;
     dropped out;
     const http::key_view key{response->key(), response->hash()};
@@ -194,7 +201,9 @@ insert_outcome shard::insert(response_ptr response, const version& begun) {
     }
 
     const auto before_eviction = evicted_;
+    const bool for_stock = why == insert_for::stock;
     if (id != no_slot) {
+        if (!for_stock) t_.nodes[id].stock = false;
         auto& held = t_.nodes[id].response;
         const std::size_t before = held->charge();
         if (bytes() - before + charge <= limit_) {
@@ -219,13 +228,14 @@ insert_outcome shard::insert(response_ptr response, const version& begun) {
     const auto crowded_out = variant_to_displace(*response);
     const bool displaced = crowded_out != no_slot;
     if (displaced) remove(crowded_out, out);
-    const bool seen_lately = t_.recent.take(print_of(key.hash));
+    const bool seen_lately = !for_stock && t_.recent.take(print_of(key.hash));
     if (!make_room(charge + t_.nodes.growth() + t_.index.growth(1), out) || !t_.nodes.available())
         return {too_large, static_cast<std::size_t>(evicted_ - before_eviction), displaced};
     id = t_.nodes.take();
     auto& n = t_.nodes[id];
     n.response = std::move(response);
     n.tag = node_slab::tag_of(key.hash);
+    n.stock = for_stock;
     t_.index.insert(t_.nodes, id);
     t_.order.push(t_.nodes, id, seen_lately);
     return {stored, static_cast<std::size_t>(evicted_ - before_eviction), displaced};

@@ -34,7 +34,7 @@ class alignas(64) shard {
     static constexpr std::size_t smallest_limit = 64u << 10;
 
     // as in cache.hpp
-    insert_outcome insert(response_ptr response, const version& begun);
+    insert_outcome insert(response_ptr response, const version& begun, insert_for why = insert_for::use);
     bool raise_floor(http::key_view key, const floor_bound& floor);
     bool supersede(http::key_view key, const version& newer);
     void raise_base(const version& begun);

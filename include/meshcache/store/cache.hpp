@@ -31,6 +31,12 @@ enum class insert_result : std::uint8_t {
     too_large,   ///< refused; an older response of its key is out of date and has left
 };
 
+/// Why a response comes.
+enum class insert_for : std::uint8_t {
+    use,   ///< somebody here asked for it
+    stock, ///< nobody did: it was stored elsewhere. What is used here does not make way for it, see shard.cpp
+};
+
 struct insert_outcome {
     insert_result what = insert_result::stored;
     std::size_t evicted = 0; ///< responses that had to leave for it
@@ -66,7 +72,7 @@ class cache {
     /// what led to this insert began (for a fill the response's own version, for a record read from
     /// Redis the moment the read was sent): an insert that began before a floor for its key was raised
     /// here, and whose version lies below that floor, is refused.
-    insert_outcome insert(response_ptr response, const version& begun);
+    insert_outcome insert(response_ptr response, const version& begun, insert_for why = insert_for::use);
 
     /// Nothing of that key below `floor` is valid: drops an older stored response, and refuses later
     /// inserts below it. The hybrid clock has observed `floor` already. Returns true when a response was
