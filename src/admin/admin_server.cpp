@@ -211,9 +211,8 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
         if (method != bhttp::verb::get && method != bhttp::verb::head) return wrong_method("GET, HEAD");
         if (path == "/healthz") return text(bhttp::status::ok, "ok\n");
         if (path == "/readyz") {
-            const auto why = sources_.not_ready();
-            return why.empty() ? text(bhttp::status::ok, "ready\n")
-                               : text(bhttp::status::service_unavailable, why + "\n");
+            const auto now = sources_.ready();
+            return text(now.ready ? bhttp::status::ok : bhttp::status::service_unavailable, now.text + "\n");
         }
         if (path == "/metrics")
             return text(bhttp::status::ok, sources_.metrics(), "text/plain; version=0.0.4; charset=utf-8");

@@ -137,6 +137,10 @@ void layered::check_redis() {
         complain(place("consistency") + ": " +
                  (c.consistency == consistency_mode::strong ? "strong" : "eventual") +
                  " needs Redis; add --redis redis://HOST:PORT, or use local");
+    if (c.replicate == replication::all && c.on_change == change_policy::drop)
+        complain(place("replicate") +
+                 ": all takes up what other replicas store, and --on-change drop does not; "
+                 "use one of them");
     if (c.redis && c.queue_memory < c.max_object + record_overhead)
         complain(place("queue-memory") + ": " + in_quotes(format_size(c.queue_memory)) +
                  " cannot hold one response of --max-object " + format_size(c.max_object) + " and its " +

@@ -334,6 +334,30 @@ std::vector<setting> build() {
              &c::queue_memory, MiB, TiB));
     t.push_back(count({"log-length", g::redis, "N", "entries kept in the change log, approximately"},
                       &c::log_length, std::uint64_t{1000}, std::uint64_t{100'000'000}));
+    t.push_back(
+        choice({"on-change", g::redis, "refresh|drop",
+                "what to do with a copy of which another replica has stored a newer version: fetch that, "
+                "or only drop the copy"},
+               &c::on_change,
+               std::array<word<change_policy>, 2>{
+                   {{"refresh", change_policy::refresh}, {"drop", change_policy::drop}}}));
+    t.push_back(choice(
+        {"replicate", g::redis, "recent|all",
+         "take up from other replicas newer versions of what is held here, or everything that they store"},
+        &c::replicate,
+        std::array<word<replication>, 2>{{{"recent", replication::recent}, {"all", replication::all}}}));
+    t.push_back(choice({"warm-start", g::redis, "on|off",
+                        "load from Redis, in the background, what was stored before this replica was there"},
+                       &c::warm_start, std::array<word<bool>, 2>{{{"on", true}, {"off", false}}}));
+    t.push_back(duration({"warm-timeout", g::redis, "TIME", "longest time for that"}, &c::warm_timeout, ms(0),
+                         hours(24)));
+    t.push_back(count(
+        {"warm-percent", g::redis, "N", "how much of the local store may be filled by that, in percent"},
+        &c::warm_percent, 1, 100));
+    t.push_back(
+        toggle({"ready-after-warm", g::redis, "",
+                "let /readyz wait for that, --warm-timeout at the longest, whether Redis is there or not"},
+               &c::ready_after_warm));
 
     t.push_back(
         count({"threads", g::limits, "N", "event loops", "the CPUs granted", "2"}, &c::threads, 1U, 256U));

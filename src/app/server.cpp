@@ -1,4 +1,5 @@
 #include "log.hpp"
+#include "readiness.hpp"
 #include "server.hpp"
 #include "version.hpp"
 
@@ -120,6 +121,11 @@ replica::link_settings link_settings_of(const configuration& cfg) {
     s.queue_bytes = cfg.queue_memory;
     s.log_length = cfg.log_length;
     s.max_clock_skew = cfg.max_clock_skew;
+    s.refresh = cfg.on_change == change_policy::refresh;
+    s.replicate_all = cfg.replicate == replication::all;
+    s.warm_start = cfg.warm_start;
+    s.warm_timeout = cfg.warm_timeout;
+    s.warm_percent = cfg.warm_percent;
     return s;
 }
 
@@ -156,7 +162,7 @@ class server {
           fill_budget_(cfg.memory / fill_share), collapse_(cfg.max_object, &fill_budget_),
           versions_(replica_), proxy_(proxy_settings(cfg)),
           admin_(io_,
-                 {.not_ready = [this] { return not_ready(); },
+                 {.ready = [this] { return readiness(); },
                   .metrics = [this] { return metrics_page(); },
                   .stats = [this] { return stats_page(); },
                   .purge = [this](admin::purge_request what,
@@ -356,9 +362,21 @@ class server {
         });
     }
 
-    std::string not_ready() const {
-        if (drain_until_) return "draining";
-        return ready_ ? "" : "starting";
+    admin::readiness readiness() {
+        readiness_facts facts{
+            .started = ready_, .draining = drain_until_.has_value(), .warm_once = warm_once_};
+        if (link_ && cfg_.ready_after_warm) {
+            const auto l = link_->stats();
+            facts.after_warm = true;
+            facts.warm_time_over = clock_.steady() - started_ >= cfg_.warm_timeout;
+            facts.warm = l.warm;
+            facts.warm_loaded = l.warm_loaded;
+            facts.warm_end = l.warm_end;
+        }
+        auto out = judge_readiness(facts);
+        // Not merely because the time was over: it may still be said what is loaded.
+        if (facts.warm == replica::warm_state::done) warm_once_ = out.ready;
+        return out;
     }
 
     std::uint64_t count(counter c) const { return counters_.total(c); }
@@ -387,11 +405,14 @@ class server {
             s.log_position = l.log_position;
             s.queue_depth = l.queue_depth;
             s.queue_bytes = l.queue_bytes;
+            s.warm_start = {std::string(to_string(l.warm)), l.warm_loaded, l.warm_bytes,
+                            std::string(l.warm_end)};
             s.reconciliation = {l.reconciling, l.reconcile_done, l.reconcile_total};
             s.propagation_ms = {l.propagation.count, l.propagation.p50_ms, l.propagation.p99_ms,
                                 l.propagation.max_ms, l.propagation.last_ms};
         } else {
             s.redis_state = "off";
+            s.warm_start.state = "off";
         }
         return admin::stats_json(s);
     }
@@ -473,6 +494,7 @@ class server {
     std::optional<steady_time> drain_until_;
     std::thread stopper_; ///< joinable once the stop has begun
     bool ready_ = false;
+    bool warm_once_ = false; ///< the warm start was seen to have ended
 };
 
 } // namespace

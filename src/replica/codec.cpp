@@ -34,7 +34,7 @@ void put_big_endian(std::string& out, std::size_t at, std::uint64_t value, std::
         out[at + i] = static_cast<char>(static_cast<unsigned char>(value >> (8 * (bytes - 1 - i))));
 }
 
-std::uint64_t get_big_endian(std::string_view in, std::size_t at, std::size_t bytes) {
+std::uint64_t get_big_endian(std::string_view in, std::size_t at, std::size_t bytes) noexcept {
     std::uint64_t value = 0;
     for (std::size_t i = 0; i < bytes; ++i) value = value << 8 | static_cast<unsigned char>(in[at + i]);
     return value;
@@ -145,6 +145,13 @@ result<store::response_ptr> decode(std::string_view record, http::key_view key) 
 std::optional<store::version> record_version(std::string_view record) noexcept {
     if (record.size() < store::version::size) return std::nullopt;
     return store::version::from_bytes(record.substr(0, store::version::size));
+}
+
+std::optional<std::string_view> record_key(std::string_view record) noexcept {
+    if (record.size() < record_header_size) return std::nullopt;
+    const std::uint64_t size = get_big_endian(record, at_key_size, 4);
+    if (size > record.size() - record_header_size) return std::nullopt;
+    return record.substr(record_header_size, size);
 }
 
 } // namespace meshcache::replica

@@ -32,4 +32,7 @@ result<store::response_ptr> decode(std::string_view record, http::key_view key);
 /// The version at the start of a record, or nullopt if there is none.
 std::optional<store::version> record_version(std::string_view record) noexcept;
 
+/// The key in a record, or nullopt if there is none whole. Nothing is checked: decode() does that.
+std::optional<std::string_view> record_key(std::string_view record) noexcept;
+
 } // namespace meshcache::replica

@@ -82,4 +82,18 @@ std::string_view to_string(link_state s) noexcept {
     return "unknown";
 }
 
+std::string_view to_string(warm_state s) noexcept {
+    switch (s) {
+    case warm_state::off:
+        return "off";
+    case warm_state::waiting:
+        return "waiting";
+    case warm_state::running:
+        return "running";
+    case warm_state::done:
+        return "done";
+    }
+    return "unknown";
+}
+
 } // namespace meshcache::replica

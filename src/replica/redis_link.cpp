@@ -80,6 +80,8 @@ link::impl::impl(link_settings settings, store::cache& local, store::hybrid_cloc
            backoff(first_backoff, settings_.backoff_max, jitter())),
       write_backoff_(first_backoff, settings_.backoff_max, jitter()), last_synced_(clock.wall()) {
     in_sync_at_.store(clock.steady().time_since_epoch().count());
+    warm_wanted_ = settings_.warm_start;
+    if (warm_wanted_) warm_state_.store(warm_state::waiting);
 }
 
 link::impl::~impl() {
@@ -179,6 +181,10 @@ link_stats link::impl::stats() const {
     out.reconciling = reconciling_shown_.load();
     out.reconcile_done = reconcile_done_.load();
     out.reconcile_total = reconcile_total_.load();
+    out.warm = warm_state_.load();
+    out.warm_loaded = warm_loaded_.load();
+    out.warm_bytes = warm_bytes_.load();
+    out.warm_end = to_string(warm_end_.load());
     {
         const std::lock_guard lock(gate_mutex_);
         out.breaker_open = breaker_.is_open();
@@ -282,6 +288,7 @@ void link::impl::disconnect() {
     lookup_timer_.cancel();
     write_timer_.cancel();
     reconcile_timer_.cancel();
+    warm_timer_.cancel();
     // Closing answers what was sent with null: batches go back into the queue, look-ups end.
     if (command_) command_->close();
     if (follower_) follower_->close();
@@ -351,6 +358,7 @@ void link::impl::serve() {
     pump();
     pump_refetches();
     if (reconcile_wanted_) begin_reconciliation();
+    resume_warm_start();
     publish_state();
 }
 
@@ -427,6 +435,7 @@ void link::impl::housekeeping() {
             request_reconciliation("the queue had overflowed");
         }
     }
+    if (!warm_) resume_warm_start();
     housekeeping_timer_.expires_after(housekeeping_period);
     housekeeping_timer_.async_wait([this](error_code e) {
         if (!e) housekeeping();

@@ -7,6 +7,7 @@
 //   redis_link_strong.cpp     what strong reads and writes wait for
 //   redis_link_log.cpp        following the change log
 //   redis_link_reconcile.cpp  after a gap
+//   redis_link_warm.cpp       loading what was stored before
 //
 // Members are of the link's thread alone, except where said.
 #include "breaker.hpp"
@@ -17,6 +18,7 @@
 #include "link_fsm.hpp"
 #include "redis_connection.hpp"
 #include "scripts.hpp"
+#include "warm_start.hpp"
 #include "write_queue.hpp"
 
 #include <meshcache/replica/link.hpp>
@@ -152,6 +154,7 @@ class link::impl {
         std::string key;
         std::uint64_t hash = 0;
         store::version at_least;
+        store::insert_for why = store::insert_for::use;
     };
 
     struct reconcile_step;
@@ -225,7 +228,9 @@ class link::impl {
     /// Whether a response of another replica, of a version above the floor, may have been made before it all
     /// the same, by a clock that runs ahead; unless Redis, which knows what its maker knew, had the floor.
     bool may_be_older(const store::version& version, const store::version& floor) const noexcept;
-    void want(http::key_view key, const store::version& at_least);
+    /// Puts what was read into the local store, and counts; whether the store took it.
+    bool take_up(store::response_ptr response, const store::version& begun, store::insert_for why);
+    void want(http::key_view key, const store::version& at_least, store::insert_for why);
     void pump_refetches();
 
     // ---- redis_link_leases.cpp
@@ -281,6 +286,20 @@ class link::impl {
     void pause_reconciliation(milliseconds pause);
     void end_reconciliation();
 
+    // ---- redis_link_warm.cpp
+    /// Begins a warm start that is wanted, once it can; and goes on with one that was cut off.
+    void resume_warm_start();
+    void pump_warm_start();
+    void ask_warm(std::span<const std::string_view> command, std::function<void(const reply_view&)> then);
+    void on_warm_log(const reply_view& reply);
+    void on_warm_scan(const reply_view& reply);
+    void measure_warm(std::vector<std::string> names);
+    void fetch_warm(std::vector<std::string> names);
+    void take_warm(std::string_view name, std::string_view record, const store::version& begun);
+    void refuse_warm_start(std::string_view why);
+    void pause_warm_start(steady_time sent);
+    void end_warm_start();
+
     const link_settings settings_;
     store::cache& local_;
     store::hybrid_clock& versions_;
@@ -303,6 +322,9 @@ class link::impl {
 
     std::atomic<std::uint64_t> reconcile_done_{0}, reconcile_total_{0};
     std::atomic<bool> reconciling_shown_{false};
+    std::atomic<warm_state> warm_state_{warm_state::off};
+    std::atomic<warm_end> warm_end_{warm_end::none};
+    std::atomic<std::uint64_t> warm_loaded_{0}, warm_bytes_{0};
 
     mutable std::mutex gate_mutex_; ///< look-ups on their way in
     bool gate_open_ = false;
@@ -323,7 +345,7 @@ class link::impl {
     link_fsm fsm_;
     std::unique_ptr<redis_connection> command_, follower_;
     boost::asio::steady_timer wait_timer_{io_}, write_timer_{io_}, lookup_timer_{io_}, reconcile_timer_{io_},
-        housekeeping_timer_{io_}, watch_timer_{io_};
+        warm_timer_{io_}, housekeeping_timer_{io_}, watch_timer_{io_};
     bool serving_ = false, draining_ = false, finished_ = false;
     boost::unordered_flat_map<std::string, steady_time> logged_; ///< what was logged of late, and when
 
@@ -357,6 +379,9 @@ class link::impl {
     floor_memory groups_{floor_memory_bytes}; ///< by the names of their selectors
     std::deque<known_group> recent_groups_;   ///< the latest hard ones
     std::uint64_t refused_logged_ = 0;
+
+    std::optional<warm_start> warm_; ///< while it is under way
+    bool warm_wanted_ = false;
 
     bool reconcile_wanted_ = false, reconciling_ = false, overflowed_ = false;
     std::uint64_t reconcile_cursor_ = 0;

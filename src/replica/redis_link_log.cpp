@@ -94,6 +94,8 @@ void link::impl::on_gap(std::function<void()> then) {
 /// Moves to the end of the log, and then reads the floors of groups that it may have told of before.
 void link::impl::locate_end(std::function<void()> then) {
     if constexpr (planted != mutant::gap_ignored) tell_floors_again();
+    // What is passed over may be of keys that are not held.
+    if (position_ && settings_.replicate_all) warm_wanted_ = true;
     ask(*follower_, {"XREVRANGE", names_.log(), "+", "-", "COUNT", "1"}, "reading the log",
         [this, then = std::move(then)](const reply_view& reply) {
             stream_id end;
@@ -303,9 +305,12 @@ void link::impl::apply_put(http::key_view key, const store::version& version) {
     const store::response_ptr held = local_.peek(key);
     if (held && held->meta().version >= version) return;
     // Also where nothing is held: a fill that is under way may be older.
-    if (!local_.supersede(key, version)) return;
-    slab_.add(counter::removed_invalidated);
-    want(key, version);
+    const bool dropped = local_.supersede(key, version);
+    if (dropped) slab_.add(counter::removed_invalidated);
+    if (settings_.replicate_all)
+        want(key, version, store::insert_for::stock);
+    else if (dropped)
+        want(key, version, store::insert_for::use);
 }
 
 store::version link::impl::local_floor(const store::version& floor, wall_time now) {

@@ -177,12 +177,25 @@ bool link::impl::may_be_older(const store::version& version, const store::versio
     return version.time() <= floor.time() + settings_.max_clock_skew;
 }
 
-void link::impl::want(http::key_view key, const store::version& at_least) {
+bool link::impl::take_up(store::response_ptr response, const store::version& begun, store::insert_for why) {
+    const auto outcome = local_.insert(std::move(response), begun, why);
+    if (outcome.took()) slab_.add(counter::stored);
+    if (outcome.what == store::insert_result::replaced) slab_.add(counter::removed_replaced);
+    if (outcome.displaced) slab_.add(counter::removed_variants);
+    slab_.add(counter::removed_evicted, outcome.evicted);
+    return outcome.took();
+}
+
+void link::impl::want(http::key_view key, const store::version& at_least, store::insert_for why) {
     // While catching up with the log it waits until commands flow.
-    if (draining_ || waiting_refetches_.size() >= max_waiting_refetches) return;
+    if (draining_ || !settings_.refresh) return;
+    if (waiting_refetches_.size() >= max_waiting_refetches) {
+        slab_.add(counter::refreshes_skipped);
+        return;
+    }
     // Of two that wait for one key the first will bring what is newest by then.
     if (!refetch_hashes_.insert(key.hash).second) return;
-    waiting_refetches_.push_back({std::string(key.bytes), key.hash, at_least});
+    waiting_refetches_.push_back({std::string(key.bytes), key.hash, at_least, why});
 }
 
 void link::impl::pump_refetches() {
@@ -198,17 +211,12 @@ void link::impl::pump_refetches() {
                        [this, begun, next = std::move(next)](const reply_view* reply) {
                            --refetches_;
                            if (reply == nullptr) return;
-                           if (reply->what() == reply_view::kind::text) {
-                               auto response = accept_record(reply->text(), {next.key, next.hash}, begun);
-                               if (response && response->meta().version >= next.at_least) {
-                                   const auto outcome = local_.insert(std::move(response), begun);
-                                   if (outcome.took()) slab_.add(counter::stored);
-                                   if (outcome.what == store::insert_result::replaced)
-                                       slab_.add(counter::removed_replaced);
-                                   slab_.add(counter::removed_evicted, outcome.evicted);
-                                   if (outcome.displaced) slab_.add(counter::removed_variants);
-                               }
-                           }
+                           store::response_ptr response;
+                           if (reply->what() == reply_view::kind::text)
+                               response = accept_record(reply->text(), {next.key, next.hash}, begun);
+                           const bool taken = response && response->meta().version >= next.at_least &&
+                                              take_up(std::move(response), begun, next.why);
+                           slab_.add(taken ? counter::refreshes_stored : counter::refreshes_unusable);
                            pump_refetches();
                        });
     }

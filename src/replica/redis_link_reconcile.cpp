@@ -130,7 +130,7 @@ void link::impl::on_reconcile_step(const std::shared_ptr<reconcile_step>& step) 
             if (local_.supersede(key, *in_redis)) {
                 slab_.add(counter::reconcile_dropped);
                 slab_.add(counter::removed_invalidated);
-                want(key, *in_redis);
+                want(key, *in_redis, store::insert_for::use);
             }
             break;
         case verdict::drop:

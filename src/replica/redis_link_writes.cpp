@@ -266,7 +266,7 @@ void link::impl::on_put_verdicts(const std::vector<store::response_ptr>& sent, c
             slab_.add(counter::redis_puts_refused);
             if (withdraw(key, version)) {
                 slab_.add(counter::removed_invalidated);
-                want(key, version);
+                want(key, version, store::insert_for::use);
             }
             break;
         case put_verdict::invalidated:

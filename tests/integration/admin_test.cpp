@@ -108,7 +108,7 @@ TEST_CASE("statistics are JSON with the fields that are promised") {
     for (const char* name :
          {"hits", "misses", "collapsed", "stored", "evicted", "bytes", "bytes_limit", "objects",
           "queue_depth", "queue_bytes", "batches", "redis_state", "log_position", "propagation_ms",
-          "replica_id", "connections", "fills", "reconciliation"}) {
+          "replica_id", "connections", "fills", "reconciliation", "warm_start"}) {
         INFO(name);
         CHECK(stats.contains(name));
     }

@@ -13,11 +13,17 @@
 
 namespace meshcache::admin {
 
+/// What /readyz says: 200 or 503, and why.
+struct readiness {
+    bool ready = false;
+    std::string text;
+};
+
 /// Where the answers come from. Called on the admin loop's thread.
 struct admin_sources {
-    std::function<std::string()> not_ready; ///< why this replica should get no traffic; empty: it is ready
-    std::function<std::string()> metrics;   ///< the page for Prometheus
-    std::function<std::string()> stats;     ///< the JSON object
+    std::function<readiness()> ready;     ///< whether this replica should get traffic
+    std::function<std::string()> metrics; ///< the page for Prometheus
+    std::function<std::string()> stats;   ///< the JSON object
     /// Carries out a purge; `done` is called once, on the admin loop's thread, within a bounded time, and
     /// possibly before this returns.
     std::function<void(purge_request, std::function<void(purge_report)> done)> purge;

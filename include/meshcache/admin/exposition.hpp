@@ -42,6 +42,14 @@ struct reconciliation_progress {
     std::uint64_t total = 0; ///< as it began; what is stored meanwhile may take `done` beyond it
 };
 
+/// How far the loading of what was stored before is.
+struct warm_start_progress {
+    std::string state;        ///< "off", "waiting" (for Redis), "running" or "done"
+    std::uint64_t loaded = 0; ///< records
+    std::uint64_t bytes = 0;  ///< that they took in the local store
+    std::string end;          ///< why it ended: "complete", "time", "memory" or "refused" (by Redis)
+};
+
 /// What GET /stats shows. Counts are since the start.
 struct stats {
     std::string version;
@@ -65,6 +73,7 @@ struct stats {
     std::uint64_t queue_depth = 0; ///< records
     std::uint64_t queue_bytes = 0;
     std::uint64_t batches = 0;
+    warm_start_progress warm_start;
     reconciliation_progress reconciliation;
     propagation_delay propagation_ms;
 };

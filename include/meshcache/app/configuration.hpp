@@ -37,6 +37,12 @@ struct hit_policy {
     friend bool operator==(const hit_policy&, const hit_policy&) = default;
 };
 
+/// What becomes of a copy here of which another replica has stored a newer version.
+enum class change_policy : std::uint8_t { refresh, drop };
+
+/// What is taken up of what other replicas store: newer versions of what is held here, or everything.
+enum class replication : std::uint8_t { recent, all };
+
 struct configuration {
     // Addresses
     endpoint listen{"0.0.0.0", 8080, {}};  ///< where clients connect; port 0: the kernel chooses
@@ -77,6 +83,12 @@ struct configuration {
     milliseconds redis_backoff_max{5'000};             ///< longest pause between two attempts to connect
     std::size_t queue_memory = std::size_t{64} << 20U; ///< bytes that may wait to be written
     std::uint64_t log_length = 10'000;                 ///< entries of the change log that are kept, about
+    change_policy on_change = change_policy::refresh;
+    replication replicate = replication::recent; ///< all goes with refresh only
+    bool warm_start = true;                      ///< load what was stored before this replica was there
+    milliseconds warm_timeout{30'000};           ///< for loading it, and for --ready-after-warm
+    int warm_percent = 50;                       ///< of the local store that loading may fill
+    bool ready_after_warm = false;               ///< /readyz waits for it
 
     // Limits
     unsigned threads = 1;                                 ///< event loops

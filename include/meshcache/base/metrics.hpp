@@ -126,6 +126,13 @@ namespace meshcache {
       "Local copies dropped by reconciliation because Redis held a newer version.")                          \
     X(reconcile_put, "meshcache_reconcile_put_total", "",                                                    \
       "Records put again by reconciliation because Redis had lost them.")                                    \
+    X(refreshes_stored, "meshcache_refreshes_total", "result=\"stored\"",                                    \
+      "Newer versions that other replicas announced, by what became of fetching them.")                      \
+    X(refreshes_unusable, "meshcache_refreshes_total", "result=\"unusable\"", "")                            \
+    X(refreshes_skipped, "meshcache_refreshes_total", "result=\"skipped\"", "")                              \
+    X(warm_loaded, "meshcache_warm_start_records_total", "result=\"stored\"",                                \
+      "Records read by the warm start, by what became of them.")                                             \
+    X(warm_unusable, "meshcache_warm_start_records_total", "result=\"unusable\"", "")                        \
     X(versions_refused, "meshcache_versions_refused_total", "",                                              \
       "Records and events refused because their version lay more than a minute in the future.")
 

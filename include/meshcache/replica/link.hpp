@@ -38,7 +38,21 @@ struct link_settings {
     std::size_t queue_bytes = 64u << 20;
     std::size_t log_length = 10'000;
     milliseconds max_clock_skew{250}; ///< between replicas' clocks, as floors allow for it
+    bool refresh = true;              ///< fetch the newer version of what is held; false: only drop the older
+    bool replicate_all = false;       ///< fetch what others store although nothing of it is held here
+    bool warm_start = false;          ///< load what was stored before this replica was there
+    milliseconds warm_timeout{30'000}; ///< for loading it
+    int warm_percent = 50;             ///< of the local store that loading may fill
 };
+
+/// How far the warm start is.
+enum class warm_state : std::uint8_t {
+    off,     ///< not wanted
+    waiting, ///< for Redis
+    running,
+    done,
+};
+std::string_view to_string(warm_state s) noexcept;
 
 enum class link_state : std::uint8_t {
     connecting, ///< no connection yet, or lost and backing off
@@ -73,7 +87,11 @@ struct link_stats {
     bool reconciling = false;          ///< now
     std::uint64_t reconcile_done = 0;  ///< stored responses compared with Redis, by this or the last one
     std::uint64_t reconcile_total = 0; ///< how many were stored when it began
-    latency_summary propagation;       ///< from a version's making elsewhere to its arrival here
+    warm_state warm = warm_state::off;
+    std::uint64_t warm_loaded = 0; ///< records
+    std::uint64_t warm_bytes = 0;  ///< that they took in the local store
+    std::string_view warm_end;     ///< why the last one ended, such as "complete"; empty before
+    latency_summary propagation;   ///< from a version's making elsewhere to its arrival here
     std::string last_error;
 };
 

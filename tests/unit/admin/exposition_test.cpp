@@ -99,6 +99,7 @@ TEST_CASE("the statistics are what the golden file has") {
     s.queue_depth = 4;
     s.queue_bytes = 4'096;
     s.batches = 99;
+    s.warm_start = {"done", 1'200, 3'400'000, "memory"};
     s.reconciliation = {true, 12'000, 100'000};
     s.propagation_ms = {100, 0.75, 4, 12.5, 1};
     check_golden(golden_file("admin", "stats.json"), stats_json(s));

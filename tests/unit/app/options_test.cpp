@@ -209,6 +209,10 @@ TEST_CASE("a command line that is wrong is refused with what was wrong and what 
          "meshcache: --queue-memory: '1MiB' cannot hold one response of --max-object 1MiB and its 64KiB of "
          "overhead; "
          "raise it, or lower --max-object\n"},
+        {with_upstream({"--replicate", "all", "--on-change", "drop"}),
+         "meshcache: --replicate: all takes up what other replicas store, and --on-change drop does not; use "
+         "one of "
+         "them\n"},
         {with_upstream({"--config", "/none.toml"}),
          "meshcache: --config: cannot read '/none.toml': No such file or directory\n"},
     };

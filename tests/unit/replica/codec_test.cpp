@@ -196,6 +196,16 @@ TEST_CASE("No single changed byte passes unnoticed", "[codec]") {
         }
 }
 
+TEST_CASE("The key is read from a record without a look at the rest", "[codec]") {
+    const auto response = store::stored_response::make({}, "the key", 1, "head", {});
+    const std::string record = encode(*response);
+    CHECK(record_key(record) == "the key");
+    CHECK(record_key(record.substr(0, record_header_size + 7)) == "the key");
+    CHECK(record_key(record.substr(0, record_header_size + 6)) == std::nullopt);
+    CHECK(record_key(record.substr(0, record_header_size - 1)) == std::nullopt);
+    CHECK(record_key("") == std::nullopt);
+}
+
 TEST_CASE("The version is read from the first 16 bytes alone", "[codec]") {
     CHECK(record_version("") == std::nullopt);
     CHECK(record_version(std::string(15, 'x')) == std::nullopt);

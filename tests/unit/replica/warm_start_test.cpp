@@ -79,7 +79,8 @@ TEST_CASE("What is lost on the way is asked for again", "[warm_start]") {
     CHECK(w.next(start, 0).names == names{"c"});
 }
 
-TEST_CASE("A batch has its bounds, and a record that is larger has one to itself", "[warm_start]") {
+TEST_CASE("What is fetched at a time has its bounds, and a record that is larger comes alone",
+          "[warm_start]") {
     auto w = machine(3, 100);
     w.on_log({"a", "b", "c", "d", "e"}, std::nullopt);
     measure(w, {60, 40, 1});
