@@ -16,7 +16,7 @@ struct readiness_facts {
     bool warm_time_over = false; ///< --warm-timeout has passed since the start
     replica::warm_state warm = replica::warm_state::off;
     std::uint64_t warm_loaded = 0;
-    std::string_view warm_end; ///< as in replica::link_stats
+    std::string_view warm_end = {}; ///< as in replica::link_stats
 };
 
 /// Ready unless starting, draining, or, when that is wanted, still loading what was stored before; for that
