@@ -97,7 +97,7 @@ void link::impl::start() {
 
 void link::impl::put(store::response_ptr response) {
     if (!response || usable_for(*response, clock_.wall()) <= milliseconds{0}) return;
-    if (queue_.put(std::move(response)).wake) wake_writer();
+    if (queue_.put(std::move(response), clock_.steady()).wake) wake_writer();
 }
 
 steady_time link::impl::in_sync_at(steady_time now) const noexcept {
@@ -107,7 +107,7 @@ steady_time link::impl::in_sync_at(steady_time now) const noexcept {
 }
 
 void link::impl::invalidate(std::string_view key, const store::version& floor) {
-    if (queue_.invalidate(local_.view(key), floor)) wake_writer();
+    if (queue_.invalidate(local_.view(key), floor, clock_.steady())) wake_writer();
 }
 
 bool link::impl::lookup(std::string_view key, lookup_handler handler) {
@@ -457,7 +457,10 @@ void link::impl::watch() {
 void link::impl::collect_counts() {
     const queue_counts counts = queue_.with([](write_queue& q) { return q.take_counts(); });
     slab_.add(counter::redis_puts_coalesced, counts.coalesced);
-    slab_.add(counter::redis_puts_dropped, counts.dropped);
+    slab_.add(counter::redis_puts_dropped_full, counts.full);
+    slab_.add(counter::redis_puts_dropped_large, counts.too_large);
+    slab_.add(counter::redis_puts_dropped_floor, counts.below);
+    slab_.add(counter::redis_invalidations_merged, counts.merged);
     slab_.add(counter::redis_lookups_skipped, skipped_.exchange(0, std::memory_order_relaxed));
     if (counts.overflowed && !overflowed_) {
         overflowed_ = true;

@@ -196,7 +196,7 @@ class link::impl {
     void on_batch_reply(const batch_ptr& batch, const std::vector<store::response_ptr>& sent,
                         const reply_view* reply);
     void on_floors_acknowledged(const write_batch& batch, std::string_view position);
-    /// Counts the time that Redis took to answer what was sent at `sent`.
+    /// Counts the time that has passed since `sent`.
     void answered(histogram h, steady_time sent) {
         slab_.observe(h, in_microseconds(clock_.steady() - sent));
     }

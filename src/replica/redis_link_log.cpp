@@ -85,7 +85,7 @@ void link::impl::on_gap(std::function<void()> then) {
         // Floors may have come and gone meanwhile.
         floors_complete_ = false;
         const std::size_t lost = queue_.with([](write_queue& q) { return q.forget_puts(); });
-        slab_.add(counter::redis_puts_dropped, lost);
+        slab_.add(counter::redis_puts_dropped_gap, lost);
     }
     anchor_.reset();
     locate_end(std::move(then));
@@ -174,9 +174,9 @@ void link::impl::tell_again(std::vector<floor_memory::item> floors, const std::s
                                 if (there && *there >= f.floor) continue;
                                 queue_.with([&](write_queue& q) {
                                     if (of_keys)
-                                        q.invalidate({f.key, f.hash}, f.floor);
+                                        q.invalidate({f.key, f.hash}, f.floor, clock_.steady());
                                     else
-                                        q.purge(f.key, f.hash, f.floor);
+                                        q.purge(f.key, f.hash, f.floor, clock_.steady());
                                 });
                             }
                             pump();

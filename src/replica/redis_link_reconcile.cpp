@@ -147,7 +147,8 @@ void link::impl::on_reconcile_step(const std::shared_ptr<reconcile_step>& step) 
             break;
         case verdict::restore:
             if (usable_for(*held, now) <= milliseconds{0}) break;
-            if (queue_.put(held).what == put_result::queued) slab_.add(counter::reconcile_put);
+            if (queue_.put(held, clock_.steady()).what == put_result::queued)
+                slab_.add(counter::reconcile_put);
             break;
         }
     }

@@ -96,7 +96,10 @@ bool link::impl::send_puts(const batch_ptr& batch) {
         // It may have been purged while it waited.
         const store::response_ptr response = local_.admit(queued);
         const milliseconds left = response ? usable_for(*response, now) : milliseconds{0};
-        if (left <= milliseconds{0}) continue;
+        if (left <= milliseconds{0}) {
+            slab_.add(response ? counter::redis_puts_dropped_expired : counter::redis_puts_dropped_floor);
+            continue;
+        }
         sent.push_back(response);
         names.push_back(names_.record(response->key()));
         texts.emplace_back(response->key());
@@ -193,6 +196,8 @@ void link::impl::on_batch_reply(const batch_ptr& batch, const std::vector<store:
         return;
     }
     queue_.with([&](write_queue& q) { q.acknowledge(batch->id); });
+    for (const steady_time since : batch->puts_since) answered(histogram::queue_age, since);
+    for (const floor_item& f : batch->floors) answered(histogram::queue_age, f.since);
     write_errors_ = script_losses_ = 0;
     write_backoff_.reset();
     slab_.add(counter::redis_batches);
@@ -211,9 +216,9 @@ void link::impl::purge(std::vector<store::selector> what, const store::version& 
             std::string name = s.name();
             queue_.with([&](write_queue& q) {
                 if (s.is_group())
-                    q.purge(name, local_.hash(name), floor);
+                    q.purge(name, local_.hash(name), floor, clock_.steady());
                 else
-                    q.invalidate(local_.view(s.text), floor);
+                    q.invalidate(local_.view(s.text), floor, clock_.steady());
             });
             waiter.names.push_back(std::move(name));
         }

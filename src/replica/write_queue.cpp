@@ -23,76 +23,83 @@ std::string key_floor_name(std::string_view key) {
 
 } // namespace
 
-put_result write_queue::put(store::response_ptr response) {
+put_result write_queue::put(store::response_ptr response, steady_time now) {
     const http::key_view key = view(*response);
     const store::version& version = response->meta().version;
-    if (const auto floor = floor_of(key); floor && version < *floor) return put_result::invalidated;
+    if (const auto floor = floor_of(key); floor && version < *floor) {
+        ++counts_.below;
+        return put_result::invalidated;
+    }
 
     for (const batch_ptr& batch : in_flight_)
         for (const store::response_ptr& sent : batch->puts)
-            if (key_view_equal{}(view(*sent), key) && sent->meta().version >= version)
+            if (key_view_equal{}(view(*sent), key) && sent->meta().version >= version) {
+                ++counts_.coalesced;
                 return put_result::older;
+            }
 
     if (const auto found = put_index_.find(key); found != put_index_.end()) {
         const put_list::iterator at = found->second;
         ++counts_.coalesced;
-        if ((*at)->meta().version >= version) return put_result::older;
+        if (at->response->meta().version >= version) return put_result::older;
         // It keeps the place of the older one, so that a key that changes all the time is sent all the same.
         put_index_.erase(found);
         put_bytes_ += cost(*response);
-        put_bytes_ -= cost(**at);
-        *at = std::move(response);
-        put_index_.emplace(view(**at), at);
+        put_bytes_ -= cost(*at->response);
+        *at = {std::move(response), now};
+        put_index_.emplace(view(*at->response), at);
         make_room();
         return put_result::replaced;
     }
 
     const std::size_t size = cost(*response);
     if (size > limits_.bytes) {
-        ++counts_.dropped;
-        counts_.overflowed = true;
+        ++counts_.too_large;
         return put_result::dropped;
     }
     put_bytes_ += size;
-    const put_list::iterator at = puts_.insert(puts_.end(), std::move(response));
-    put_index_.emplace(view(**at), at);
+    const put_list::iterator at = puts_.insert(puts_.end(), {std::move(response), now});
+    put_index_.emplace(view(*at->response), at);
     const std::size_t before = puts_.size();
     make_room();
     // What is in flight cannot go, so the newcomer itself may have had to.
     return puts_.empty() && before != 0 ? put_result::dropped : put_result::queued;
 }
 
-void write_queue::invalidate(http::key_view key, const store::version& floor) {
+void write_queue::invalidate(http::key_view key, const store::version& floor, steady_time now) {
     forget_below(key, floor);
-    add_floor(key_floor_name(key.bytes), key.hash, floor, false);
+    add_floor({key_floor_name(key.bytes), key.hash, floor, now}, false);
     merge_floors_if_too_many();
     make_room();
 }
 
-void write_queue::purge(std::string_view name, std::uint64_t hash, const store::version& floor) {
+void write_queue::purge(std::string_view name, std::uint64_t hash, const store::version& floor,
+                        steady_time now) {
     const bool of_all = name == everything || name == soft_everything;
-    add_floor(std::string(name), of_all ? 0 : hash, floor, false);
+    add_floor({std::string(name), of_all ? 0 : hash, floor, now}, false);
     merge_floors_if_too_many();
     make_room();
 }
 
-void write_queue::add_floor(std::string name, std::uint64_t hash, const store::version& floor, bool first) {
+void write_queue::add_floor(floor_item item, bool first) {
     if (const auto all = floor_index_.find({everything, 0});
-        all != floor_index_.end() && floor <= all->second->floor)
+        all != floor_index_.end() && item.floor <= all->second->floor)
         return;
-    if (const auto waiting = floor_index_.find({name, hash}); waiting != floor_index_.end()) {
-        waiting->second->floor = std::max(waiting->second->floor, floor);
+    if (const auto waiting = floor_index_.find(view(item)); waiting != floor_index_.end()) {
+        waiting->second->floor = std::max(waiting->second->floor, item.floor);
+        waiting->second->since = std::min(waiting->second->since, item.since);
         return;
     }
-    const floor_list::iterator at =
-        floors_.insert(first ? floors_.begin() : floors_.end(), floor_item{std::move(name), hash, floor});
+    const floor_list::iterator at = floors_.insert(first ? floors_.begin() : floors_.end(), std::move(item));
     floor_index_.emplace(view(*at), at);
     floor_bytes_ += cost(*at);
 }
 
 void write_queue::forget_below(http::key_view key, const store::version& floor) {
     const auto found = put_index_.find(key);
-    if (found != put_index_.end() && (*found->second)->meta().version < floor) erase_put(found->second);
+    if (found == put_index_.end() || found->second->response->meta().version >= floor) return;
+    erase_put(found->second);
+    ++counts_.below;
 }
 
 bool write_queue::holds(http::key_view key) const {
@@ -126,13 +133,14 @@ batch_ptr write_queue::take() {
         }
     } else {
         while (!puts_.empty() && batch->puts.size() < limits_.batch_records) {
-            const store::stored_response& first = *puts_.front();
+            const store::stored_response& first = *puts_.front().response;
             const std::size_t size =
                 first.key().size() * 2 + first.head().size() + first.content().size() + 128;
             if (!batch->puts.empty() && bytes + size > limits_.batch_bytes) break;
             bytes += size;
             put_index_.erase(view(first));
-            batch->puts.push_back(std::move(puts_.front()));
+            batch->puts_since.push_back(puts_.front().since);
+            batch->puts.push_back(std::move(puts_.front().response));
             puts_.pop_front();
         }
     }
@@ -159,18 +167,21 @@ void write_queue::put_back(std::uint64_t id) {
     for (const floor_item& sent : batch->floors) floor_bytes_ -= cost(sent);
     if constexpr (planted == mutant::failed_batch_is_lost) return;
 
-    for (auto sent = batch->floors.rbegin(); sent != batch->floors.rend(); ++sent)
-        add_floor(sent->name, sent->hash, sent->floor, true);
-    for (auto sent = batch->puts.rbegin(); sent != batch->puts.rend(); ++sent) {
-        const http::key_view key = view(**sent);
+    for (auto sent = batch->floors.rbegin(); sent != batch->floors.rend(); ++sent) add_floor(*sent, true);
+    for (std::size_t i = batch->puts.size(); i-- > 0;) {
+        const store::response_ptr& sent = batch->puts[i];
+        const http::key_view key = view(*sent);
         if (put_index_.contains(key)) { // put() took it because it is newer
             ++counts_.coalesced;
             continue;
         }
-        if (const auto floor = floor_of(key); floor && (*sent)->meta().version < *floor) continue;
-        const put_list::iterator at = puts_.insert(puts_.begin(), *sent);
+        if (const auto floor = floor_of(key); floor && sent->meta().version < *floor) {
+            ++counts_.below;
+            continue;
+        }
+        const put_list::iterator at = puts_.insert(puts_.begin(), {sent, batch->puts_since[i]});
         put_index_.emplace(key, at);
-        put_bytes_ += cost(**at);
+        put_bytes_ += cost(*sent);
     }
     merge_floors_if_too_many();
     make_room();
@@ -199,8 +210,8 @@ std::size_t write_queue::depth() const noexcept {
 queue_counts write_queue::take_counts() { return std::exchange(counts_, {}); }
 
 void write_queue::erase_put(put_list::iterator at) {
-    put_index_.erase(view(**at));
-    put_bytes_ -= cost(**at);
+    put_index_.erase(view(*at->response));
+    put_bytes_ -= cost(*at->response);
     puts_.erase(at);
 }
 
@@ -208,7 +219,7 @@ void write_queue::make_room() {
     if constexpr (planted == mutant::queue_without_bound) return;
     while (bytes() > limits_.bytes && !puts_.empty()) {
         erase_put(puts_.begin());
-        ++counts_.dropped;
+        ++counts_.full;
         counts_.overflowed = true;
     }
 }
@@ -216,29 +227,31 @@ void write_queue::make_room() {
 void write_queue::merge_floors_if_too_many() {
     if (floors_.size() <= limits_.floors && floor_bytes_ <= limits_.bytes / 4) return;
     std::optional<store::version> hard, soft;
+    steady_time since = steady_time::max(); // of the one that has waited longest
     for (const floor_item& waiting : floors_) {
         raise(waiting.is_soft() ? soft : hard, waiting.floor);
+        since = std::min(since, waiting.since);
         floor_bytes_ -= cost(waiting);
     }
     if (!hard && !soft) return;
     ++counts_.merged;
     floor_index_.clear();
     floors_.clear();
-    if (hard) add_floor(std::string(everything), 0, *hard, false);
-    if (soft) add_floor(std::string(soft_everything), 0, *soft, false);
+    if (hard) add_floor({std::string(everything), 0, *hard, since}, false);
+    if (soft) add_floor({std::string(soft_everything), 0, *soft, since}, false);
 }
 
-shared_write_queue::put_outcome shared_write_queue::put(store::response_ptr response) {
+shared_write_queue::put_outcome shared_write_queue::put(store::response_ptr response, steady_time now) {
     const std::lock_guard lock(mutex_);
-    put_outcome out{queue_.put(std::move(response)), false};
+    put_outcome out{queue_.put(std::move(response), now), false};
     if (out.what == put_result::queued || out.what == put_result::replaced)
         out.wake = std::exchange(consumer_waits_, false);
     return out;
 }
 
-bool shared_write_queue::invalidate(http::key_view key, const store::version& floor) {
+bool shared_write_queue::invalidate(http::key_view key, const store::version& floor, steady_time now) {
     const std::lock_guard lock(mutex_);
-    queue_.invalidate(key, floor);
+    queue_.invalidate(key, floor, now);
     return std::exchange(consumer_waits_, false);
 }
 

@@ -39,6 +39,7 @@ struct floor_item {
     std::string name;       ///< of its selector
     std::uint64_t hash = 0; ///< of a key floor the store's hash of the key, of others of the name
     store::version floor;
+    steady_time since; ///< when it was queued
 
     bool is_key() const noexcept { return name.front() == static_cast<char>(store::selector_kind::key); }
     bool is_soft() const noexcept { return name.front() == 's'; }
@@ -51,6 +52,7 @@ struct floor_item {
 struct write_batch {
     std::uint64_t id = 0;
     std::vector<store::response_ptr> puts;
+    std::vector<steady_time> puts_since; ///< when each of them was queued
     std::vector<floor_item> floors;
 };
 using batch_ptr = std::shared_ptr<const write_batch>;
@@ -65,19 +67,25 @@ enum class put_result : std::uint8_t {
 
 /// Counts since the last take_counts().
 struct queue_counts {
-    std::uint64_t coalesced = 0, dropped = 0, merged = 0;
-    bool overflowed = false; ///< responses were dropped: Redis lacks what the local store may hold
+    std::uint64_t coalesced =
+        0;                  ///< responses that a newer version of their key took the place of, or kept out
+    std::uint64_t full = 0; ///< responses dropped for want of room
+    std::uint64_t too_large = 0; ///< responses that are larger than the whole queue
+    std::uint64_t below = 0;     ///< responses given up or refused because of a floor above them
+    std::uint64_t merged = 0;    ///< times that too many floors became one
+    bool overflowed = false;     ///< responses were dropped: Redis lacks what the local store may hold
 };
 
 class write_queue {
   public:
     explicit write_queue(const queue_limits& limits) : limits_(limits) {}
 
-    put_result put(store::response_ptr response);
+    /// `now`, here and below, tells how long something has waited, and nothing else.
+    put_result put(store::response_ptr response, steady_time now);
     /// Queues a floor for a key, and gives up what waits below it.
-    void invalidate(http::key_view key, const store::version& floor);
+    void invalidate(http::key_view key, const store::version& floor, steady_time now);
     /// Queues any other floor. `hash`: the store's, of `name`.
-    void purge(std::string_view name, std::uint64_t hash, const store::version& floor);
+    void purge(std::string_view name, std::uint64_t hash, const store::version& floor, steady_time now);
     /// Another replica raised a floor: gives up what waits below it, and sends nothing.
     void forget_below(http::key_view key, const store::version& floor);
     /// Gives up all waiting responses. Returns how many.
@@ -106,7 +114,11 @@ class write_queue {
     queue_counts take_counts();
 
   private:
-    using put_list = std::list<store::response_ptr>;
+    struct queued_put {
+        store::response_ptr response;
+        steady_time since;
+    };
+    using put_list = std::list<queued_put>;
     using floor_list = std::list<floor_item>;
     template <class Position>
     using index = boost::unordered_flat_map<http::key_view, Position, key_view_hash, key_view_equal>;
@@ -116,7 +128,7 @@ class write_queue {
     static http::key_view view(const store::stored_response& r) noexcept { return {r.key(), r.hash()}; }
     static http::key_view view(const floor_item& f) noexcept { return {f.name, f.hash}; }
 
-    void add_floor(std::string name, std::uint64_t hash, const store::version& floor, bool first);
+    void add_floor(floor_item item, bool first);
     void erase_put(put_list::iterator at);
     void make_room();
     void merge_floors_if_too_many();
@@ -142,9 +154,9 @@ class shared_write_queue {
         put_result what = put_result::queued;
         bool wake = false;
     };
-    put_outcome put(store::response_ptr response);
+    put_outcome put(store::response_ptr response, steady_time now);
     /// Returns whether the link's thread must be woken.
-    bool invalidate(http::key_view key, const store::version& floor);
+    bool invalidate(http::key_view key, const store::version& floor, steady_time now);
     /// As write_queue::take(); null makes the next put() or invalidate() ask for a wake-up.
     batch_ptr take();
 

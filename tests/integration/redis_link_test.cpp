@@ -127,10 +127,11 @@ TEST_CASE("A replica that holds an older copy fetches the newer one", "[redis]")
     b.fill("key", "three");
     CHECK(eventually([&] { return a.content("key") == "three"; }));
     CHECK(b.redis.stats().propagation.count > 0);
-    CHECK(b.counters.total(histogram::propagation).count() == 1);
+    CHECK(b.counters.total(histogram::propagation).count() == 2);
     CHECK(a.counters.total(histogram::batch_records).sum == 2);
     CHECK(a.counters.total(histogram::batch_bytes).sum > 2 * record_header_size);
     CHECK(a.counters.total(histogram::command_put).count() == 2);
+    CHECK(a.counters.total(histogram::queue_age).count() == 2);
     CHECK(b.counters.total(histogram::command_lookup).count() == 1);
     CHECK(a.redis.stats().log_position != "0-0");
 }
@@ -869,7 +870,7 @@ TEST_CASE("An overflowing queue drops the oldest records, and puts them again af
         a.fill("key" + std::to_string(i), std::string(300, 'x'));
         REQUIRE(a.redis.stats().queue_bytes <= settings.queue_bytes);
     }
-    REQUIRE(eventually([&] { return a.count(counter::redis_puts_dropped) > 0; }));
+    REQUIRE(eventually([&] { return a.count(counter::redis_puts_dropped_full) > 0; }));
     server.start();
     // 2000 records and the log.
     CHECK(eventually([&] { return server.number({"DBSIZE"}) == 2001; }));

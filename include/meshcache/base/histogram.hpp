@@ -23,6 +23,8 @@ enum class histogram_unit : std::uint8_t {
 #define MESHCACHE_HISTOGRAMS(X)                                                                              \
     X(propagation, "meshcache_propagation_seconds", "", microseconds,                                        \
       "From a version's making on another replica to its being applied here, by both clocks.")               \
+    X(queue_age, "meshcache_redis_queue_age_seconds", "", microseconds,                                      \
+      "From a record's or an invalidation's being queued to its being acknowledged by Redis.")               \
     X(command_lookup, "meshcache_redis_command_seconds", "command=\"get\"", microseconds,                    \
       "From sending a command to the answer of Redis: look-ups, batches of records, of invalidations.")      \
     X(command_put, "meshcache_redis_command_seconds", "command=\"put\"", microseconds, "")                   \

@@ -113,12 +113,18 @@ namespace meshcache {
       "Records that Redis refused because it held a newer version.")                                         \
     X(redis_puts_coalesced, "meshcache_redis_puts_coalesced_total", "",                                      \
       "Queued records replaced by a newer version of the same key before they were sent.")                   \
-    X(redis_puts_dropped, "meshcache_redis_puts_dropped_total", "",                                          \
-      "Queued records dropped because --queue-memory was full.")                                             \
+    X(redis_puts_dropped_full, "meshcache_redis_puts_dropped_total", "reason=\"queue-full\"",                \
+      "Records that were to be sent to Redis and were not, by reason.")                                      \
+    X(redis_puts_dropped_large, "meshcache_redis_puts_dropped_total", "reason=\"too-large\"", "")            \
+    X(redis_puts_dropped_floor, "meshcache_redis_puts_dropped_total", "reason=\"invalidated\"", "")          \
+    X(redis_puts_dropped_expired, "meshcache_redis_puts_dropped_total", "reason=\"expired\"", "")            \
+    X(redis_puts_dropped_gap, "meshcache_redis_puts_dropped_total", "reason=\"cut-off\"", "")                \
     X(redis_batches, "meshcache_redis_batches_total", "", "Batches acknowledged by Redis.")                  \
     X(redis_errors, "meshcache_redis_errors_total", "", "Error replies and time-outs from Redis.")           \
     X(redis_connects, "meshcache_redis_connects_total", "", "Connections made to Redis.")                    \
     X(redis_invalidations, "meshcache_redis_invalidations_total", "", "Floors that Redis acknowledged.")     \
+    X(redis_invalidations_merged, "meshcache_redis_invalidations_merged_total", "",                          \
+      "Times that too many invalidations waited, and became one for everything.")                            \
     X(log_events, "meshcache_log_events_total", "", "Change-log events of other replicas.")                  \
     X(log_gaps, "meshcache_log_gaps_total", "", "Times the change log had been trimmed past our position.")  \
     X(reconciliations, "meshcache_reconciliations_total", "", "Reconciliations with Redis that completed.")  \

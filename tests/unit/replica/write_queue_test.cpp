@@ -31,10 +31,23 @@ std::vector<std::string> floors_of(const batch_ptr& batch) {
 
 using strings = std::vector<std::string>;
 
+/// A queue for tests in which it does not matter when something was queued.
+struct test_queue : write_queue {
+    using write_queue::put, write_queue::invalidate, write_queue::purge;
+    using write_queue::write_queue;
+    put_result put(store::response_ptr r) { return put(std::move(r), steady_time{}); }
+    void invalidate(http::key_view key, const store::version& floor) {
+        invalidate(key, floor, steady_time{});
+    }
+    void purge(std::string_view name, std::uint64_t hash, const store::version& floor) {
+        purge(name, hash, floor, steady_time{});
+    }
+};
+
 } // namespace
 
 TEST_CASE("What is queued comes out in its order", "[write_queue]") {
-    write_queue q({});
+    test_queue q(queue_limits{});
     CHECK(q.empty());
     CHECK(q.take() == nullptr);
     for (const char* key : {"a", "b", "c"}) CHECK(q.put(make_response(key, at_ms(1))) == put_result::queued);
@@ -63,7 +76,7 @@ TEST_CASE("A queue knows which keys it holds", "[write_queue]") {
 }
 
 TEST_CASE("A newer version takes the place of an older one that waits", "[write_queue]") {
-    write_queue q({});
+    test_queue q(queue_limits{});
     q.put(make_response("a", at_ms(1)));
     q.put(make_response("b", at_ms(1)));
     CHECK(q.put(make_response("a", at_ms(3))) == put_result::replaced);
@@ -78,7 +91,7 @@ TEST_CASE("A newer version takes the place of an older one that waits", "[write_
 }
 
 TEST_CASE("A newer version of what is in flight waits for its turn", "[write_queue]") {
-    write_queue q({});
+    test_queue q(queue_limits{});
     q.put(make_response("a", at_ms(2)));
     const auto first = q.take();
     CHECK(q.put(make_response("a", at_ms(2))) == put_result::older);
@@ -91,7 +104,7 @@ TEST_CASE("A newer version of what is in flight waits for its turn", "[write_que
 }
 
 TEST_CASE("A batch has its bounds, and a record that is larger has one to itself", "[write_queue]") {
-    write_queue q({.batch_records = 4, .batch_bytes = 4000});
+    test_queue q({.batch_records = 4, .batch_bytes = 4000});
     for (int n = 0; n < 6; ++n) q.put(make_response("s" + std::to_string(n), at_ms(1)));
     q.put(make_response("large", at_ms(1), 10'000));
     for (int n = 0; n < 3; ++n) q.put(make_response("m" + std::to_string(n), at_ms(1), 1500));
@@ -104,7 +117,7 @@ TEST_CASE("A batch has its bounds, and a record that is larger has one to itself
 }
 
 TEST_CASE("What failed waits again before everything else, in its order", "[write_queue]") {
-    write_queue q({.batch_records = 2});
+    test_queue q({.batch_records = 2});
     for (const char* key : {"a", "b", "c", "d", "e"}) q.put(make_response(key, at_ms(1)));
     const auto one = q.take(), two = q.take();
     const std::size_t bytes = q.bytes();
@@ -121,7 +134,7 @@ TEST_CASE("What failed waits again before everything else, in its order", "[writ
 }
 
 TEST_CASE("What failed does not come back when it has been overtaken", "[write_queue]") {
-    write_queue q({});
+    test_queue q(queue_limits{});
     for (const char* key : {"newer", "purged", "kept"}) q.put(make_response(key, at_ms(5)));
     const auto batch = q.take();
     q.put(make_response("newer", at_ms(6)));
@@ -134,7 +147,7 @@ TEST_CASE("What failed does not come back when it has been overtaken", "[write_q
 }
 
 TEST_CASE("An invalidation takes away what waits below it, and goes first", "[write_queue]") {
-    write_queue q({});
+    test_queue q(queue_limits{});
     q.put(make_response("a", at_ms(1)));
     q.put(make_response("b", at_ms(1)));
     q.put(make_response("c", at_ms(9)));
@@ -155,7 +168,7 @@ TEST_CASE("An invalidation takes away what waits below it, and goes first", "[wr
 }
 
 TEST_CASE("Invalidations of one key are one, with the higher floor", "[write_queue]") {
-    write_queue q({});
+    test_queue q(queue_limits{});
     q.invalidate(view_of("a"), at_ms(5));
     q.invalidate(view_of("a"), at_ms(7));
     q.invalidate(view_of("a"), at_ms(6));
@@ -171,7 +184,7 @@ TEST_CASE("Invalidations of one key are one, with the higher floor", "[write_que
 }
 
 TEST_CASE("Another replica's floor takes away what waits, and sends nothing", "[write_queue]") {
-    write_queue q({});
+    test_queue q(queue_limits{});
     q.put(make_response("a", at_ms(1)));
     q.put(make_response("b", at_ms(9)));
     q.forget_below(view_of("a"), at_ms(5));
@@ -182,7 +195,7 @@ TEST_CASE("Another replica's floor takes away what waits, and sends nothing", "[
 }
 
 TEST_CASE("Floors of groups wait beside those of keys, each name once", "[write_queue]") {
-    write_queue q({});
+    test_queue q(queue_limits{});
     q.put(make_response("a", at_ms(1)));
     q.purge("tred", 7, at_ms(5));
     q.purge("stred", 8, at_ms(6));
@@ -206,7 +219,7 @@ TEST_CASE("Floors of groups wait beside those of keys, each name once", "[write_
 }
 
 TEST_CASE("Too many soft purges merge into a soft one, and hard ones stay hard", "[write_queue]") {
-    write_queue q({.floors = 10});
+    test_queue q({.floors = 10});
     for (unsigned n = 0; n < 6; ++n) {
         q.purge("t" + std::to_string(n), n, at_ms(10 + n));
         q.purge("st" + std::to_string(n), 100 + n, at_ms(20 + n));
@@ -219,7 +232,7 @@ TEST_CASE("Too many soft purges merge into a soft one, and hard ones stay hard",
 
 TEST_CASE("When the queue is full the oldest responses go, and invalidations stay", "[write_queue]") {
     const std::size_t each = make_response("k00", at_ms(1), 1000)->charge() + 96;
-    write_queue q({.bytes = 10 * each});
+    test_queue q({.bytes = 10 * each});
     q.invalidate(view_of("gone"), at_ms(1));
     for (int n = 0; n < 30; ++n) {
         const std::string key = "k" + std::to_string(10 + n);
@@ -227,7 +240,7 @@ TEST_CASE("When the queue is full the oldest responses go, and invalidations sta
         CHECK(q.bytes() <= 10 * each);
     }
     const auto counts = q.take_counts();
-    CHECK(counts.dropped == 21);
+    CHECK(counts.full == 21);
     CHECK(counts.overflowed);
     CHECK(floors_of(q.take()) == strings{"gone"});
     CHECK(keys_of(q.take()) == strings{"k31", "k32", "k33", "k34", "k35", "k36", "k37", "k38", "k39"});
@@ -235,11 +248,13 @@ TEST_CASE("When the queue is full the oldest responses go, and invalidations sta
     CHECK(q.put(make_response("late", at_ms(1), 1000)) == put_result::dropped);
     CHECK(q.bytes() <= 10 * each);
     CHECK(q.put(make_response("large", at_ms(1), 20 * each)) == put_result::dropped);
-    CHECK(q.take_counts().dropped == 2);
+    const auto later = q.take_counts();
+    CHECK(later.full == 1);
+    CHECK(later.too_large == 1);
 }
 
 TEST_CASE("Too many invalidations merge into one for everything", "[write_queue]") {
-    write_queue q({.floors = 100});
+    test_queue q({.floors = 100});
     q.put(make_response("old", at_ms(1)));
     for (int n = 0; n <= 100; ++n)
         q.invalidate(view_of("k" + std::to_string(n)), at_ms(1000 - static_cast<unsigned>(n)));
@@ -257,7 +272,7 @@ TEST_CASE("Too many invalidations merge into one for everything", "[write_queue]
 }
 
 TEST_CASE("Long keys to invalidate merge by their bytes, too", "[write_queue]") {
-    write_queue q({.bytes = 1u << 20});
+    test_queue q({.bytes = 1u << 20});
     for (int n = 0; n < 1000; ++n) {
         q.invalidate(view_of(std::string(8000, 'k') + std::to_string(n)),
                      at_ms(static_cast<unsigned>(n) + 1));
@@ -267,7 +282,7 @@ TEST_CASE("Long keys to invalidate merge by their bytes, too", "[write_queue]") 
 }
 
 TEST_CASE("Giving up all responses leaves the invalidations", "[write_queue]") {
-    write_queue q({});
+    test_queue q(queue_limits{});
     q.put(make_response("a", at_ms(1)));
     q.put(make_response("b", at_ms(1)));
     q.invalidate(view_of("c"), at_ms(1));
@@ -278,19 +293,79 @@ TEST_CASE("Giving up all responses leaves the invalidations", "[write_queue]") {
 
 TEST_CASE("The consumer is woken once, and only when it had found nothing", "[write_queue]") {
     shared_write_queue q({});
-    CHECK_FALSE(q.put(make_response("a", at_ms(1))).wake); // it has not asked yet
+    CHECK_FALSE(q.put(make_response("a", at_ms(1)), {}).wake); // it has not asked yet
     const auto batch = q.take();
     CHECK(batch);
-    CHECK_FALSE(q.put(make_response("b", at_ms(1))).wake);
+    CHECK_FALSE(q.put(make_response("b", at_ms(1)), {}).wake);
     CHECK(q.take());
     CHECK(q.take() == nullptr);
-    CHECK(q.put(make_response("c", at_ms(1))).wake);
-    CHECK_FALSE(q.put(make_response("d", at_ms(1))).wake);
-    CHECK_FALSE(q.invalidate(view_of("e"), at_ms(1)));
+    CHECK(q.put(make_response("c", at_ms(1)), {}).wake);
+    CHECK_FALSE(q.put(make_response("d", at_ms(1)), {}).wake);
+    CHECK_FALSE(q.invalidate(view_of("e"), at_ms(1), {}));
     while (q.take()) {
     }
-    CHECK(q.put(make_response("c", at_ms(1))).what == put_result::older);
-    CHECK(q.invalidate(view_of("e"), at_ms(2)));
+    CHECK(q.put(make_response("c", at_ms(1)), {}).what == put_result::older);
+    CHECK(q.invalidate(view_of("e"), at_ms(2), {}));
+}
+
+TEST_CASE("How long something has waited counts from when it was queued, whatever became of it",
+          "[write_queue]") {
+    write_queue q({.floors = 2});
+    const auto at = [](int s) { return steady_time{} + seconds{s}; };
+    q.put(make_response("a", at_ms(1)), at(1));
+    q.put(make_response("b", at_ms(1)), at(2));
+    q.put(make_response("a", at_ms(2)), at(3)); // the newer one is what waits
+    auto batch = q.take();
+    CHECK(batch->puts_since == std::vector{at(3), at(2)});
+    q.put_back(batch->id);
+    batch = q.take();
+    CHECK(batch->puts_since == std::vector{at(3), at(2)});
+    q.invalidate(view_of("x"), at_ms(9), at(4));
+    q.invalidate(view_of("x"), at_ms(10), at(5)); // since the first one
+    q.purge("tred", 7, at_ms(9), at(6));
+    batch = q.take();
+    REQUIRE(batch->floors.size() == 2);
+    CHECK(batch->floors[0].since == at(4));
+    CHECK(batch->floors[1].since == at(6));
+    q.put_back(batch->id);
+    q.purge("tblue", 8, at_ms(9), at(7)); // too many: one, as old as the oldest
+    batch = q.take();
+    REQUIRE(floors_of(batch) == strings{"*"});
+    CHECK(batch->floors[0].since == at(4));
+}
+
+TEST_CASE("Every response that does not reach Redis is counted by reason", "[write_queue]") {
+    const std::size_t each = make_response("k0", at_ms(1), 1000)->charge() + 96;
+    test_queue q({.bytes = 3 * each});
+    const auto counts_are = [&](std::uint64_t coalesced, std::uint64_t full, std::uint64_t large,
+                                std::uint64_t below) {
+        const auto c = q.take_counts();
+        CHECK(c.coalesced == coalesced);
+        CHECK(c.full == full);
+        CHECK(c.too_large == large);
+        CHECK(c.below == below);
+    };
+    q.put(make_response("large", at_ms(1), 4 * each));
+    counts_are(0, 0, 1, 0);
+    for (int n = 0; n < 4; ++n) q.put(make_response("k" + std::to_string(n), at_ms(1), 1000));
+    counts_are(0, 1, 0, 0);
+    q.put(make_response("k1", at_ms(2), 1000));
+    q.put(make_response("k1", at_ms(1), 1000));
+    counts_are(2, 0, 0, 0);
+    auto batch = q.take();
+    q.put(make_response("k1", at_ms(2), 1000));
+    counts_are(1, 0, 0, 0);
+    q.forget_below(view_of("k2"), at_ms(5)); // in flight: Redis decides
+    counts_are(0, 0, 0, 0);
+    q.invalidate(view_of("k2"), at_ms(5));
+    q.put_back(batch->id);
+    counts_are(0, 0, 0, 1);
+    q.put(make_response("k2", at_ms(4), 10));
+    counts_are(0, 0, 0, 1);
+    q.forget_below(view_of("k3"), at_ms(5));
+    counts_are(0, 0, 0, 1);
+    CHECK(q.forget_puts() == 1);
+    counts_are(0, 0, 0, 0);
 }
 
 TEST_CASE("Under random use Redis ends with the newest of every key above its floor", "[write_queue]") {
@@ -299,7 +374,7 @@ TEST_CASE("Under random use Redis ends with the newest of every key above its fl
     INFO("seed " << seed);
     std::mt19937_64 random(seed);
     for (int run = 0; run < 40; ++run) {
-        write_queue q({.batch_records = 1 + random() % 5});
+        test_queue q({.batch_records = 1 + random() % 5});
         std::map<std::string, store::version> redis, redis_floor, newest, floor;
         std::vector<batch_ptr> flying;
         std::uint64_t clock = 1;
