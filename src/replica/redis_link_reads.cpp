@@ -161,7 +161,10 @@ store::response_ptr link::impl::accept_record(std::string_view record, http::key
     if constexpr (planted == mutant::lookup_ignores_floors) return response;
     // Floors that may not have reached Redis yet, and those that mean more here than there.
     const store::version oldest = store::oldest_admitted(*response);
-    const auto queued = queue_.with([&](const write_queue& q) { return q.floor_of(key); });
+    const auto [queued, ours] =
+        queue_.with([&](const write_queue& q) { return std::pair(q.floor_of(key), q.version_of(key)); });
+    // A newer one was stored here, has left the local store, and is still on its way to Redis.
+    if (ours && version < *ours) return nullptr;
     if (queued && (oldest < *queued || may_be_older(oldest, *queued))) return nullptr;
     if (const floor_memory::item* floor = floors_.find(key); floor != nullptr) {
         if (store::floor_bound::heard(floor->floor, floor->known).covers(oldest)) return nullptr;

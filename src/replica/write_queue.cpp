@@ -102,15 +102,6 @@ void write_queue::forget_below(http::key_view key, const store::version& floor) 
     ++counts_.below;
 }
 
-bool write_queue::holds(http::key_view key) const {
-    if (put_index_.contains(key)) return true;
-    return std::any_of(in_flight_.begin(), in_flight_.end(), [&](const batch_ptr& batch) {
-        return std::any_of(batch->puts.begin(), batch->puts.end(), [&](const store::response_ptr& sent) {
-            return key_view_equal{}(view(*sent), key);
-        });
-    });
-}
-
 std::size_t write_queue::forget_puts() {
     const std::size_t count = puts_.size();
     while (!puts_.empty()) erase_put(puts_.begin());
@@ -199,6 +190,16 @@ std::optional<store::version> write_queue::floor_of(http::key_view key) const {
         for (const floor_item& sent : batch->floors)
             if (sent.is_everything() || sent.name == name) raise(floor, sent.floor);
     return floor;
+}
+
+std::optional<store::version> write_queue::version_of(http::key_view key) const {
+    if (const auto found = put_index_.find(key); found != put_index_.end())
+        return found->second->response->meta().version;
+    std::optional<store::version> newest;
+    for (const batch_ptr& batch : in_flight_)
+        for (const store::response_ptr& sent : batch->puts)
+            if (key_view_equal{}(view(*sent), key)) raise(newest, sent->meta().version);
+    return newest;
 }
 
 std::size_t write_queue::depth() const noexcept {

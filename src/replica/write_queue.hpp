@@ -103,7 +103,9 @@ class write_queue {
     std::optional<store::version> floor_of(http::key_view key) const;
 
     /// Whether a response of that key waits or is in flight.
-    bool holds(http::key_view key) const;
+    bool holds(http::key_view key) const { return version_of(key).has_value(); }
+    /// The version of that key that waits, else that which is in flight: Redis may have an older one still.
+    std::optional<store::version> version_of(http::key_view key) const;
 
     /// Records and floors that wait or are in flight.
     std::size_t depth() const noexcept;

@@ -90,6 +90,26 @@ TEST_CASE("A Redis that cannot save, and so refuses writes, keeps what waits unt
     CHECK(server.number({"EXISTS", names.record("key")}) == 1);
 }
 
+TEST_CASE("What Redis has is not used while a newer version of it waits to be written", "[redis][field]") {
+    redis_server server;
+    replica_under_test a(1, settings_for(server.unix_address()));
+    a.start_and_wait();
+    a.fill("key", "one");
+    REQUIRE(eventually([&] { return a.idle(); }));
+    server.command({"CONFIG", "SET", "maxmemory", "1"});
+    const store::version newer = a.fill("key", "two");
+    REQUIRE(complains(a, "OOM"));
+    REQUIRE(a.local.erase(a.local.view("key"), newer)); // as if it had been evicted
+    auto found = a.look_up("key");
+    REQUIRE(found);
+    CHECK(*found == nullptr);
+    server.command({"CONFIG", "SET", "maxmemory", "0"});
+    REQUIRE(eventually([&] { return a.idle(); }));
+    found = a.look_up("key");
+    REQUIRE((found && *found));
+    CHECK((*found)->content() == "two");
+}
+
 TEST_CASE("A Redis that wants a password is asked again until it does not", "[redis][field]") {
     redis_server server;
     server.command({"CONFIG", "SET", "requirepass", "secret"});

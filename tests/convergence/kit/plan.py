@@ -129,6 +129,9 @@ class Maker:
             flags += ["--collapse", "global"]
         if profile == "strong":
             flags += ["--consistency", "strong", "--on-unconfirmed", "503"]
+        # Drawn apart, so that a seed keeps its faults.
+        flags += random.Random(f"{seed} replication").choice(
+            ([], ["--replicate", "all"], ["--on-change", "drop"], ["--warm-start", "off"]))
         if profile == "crowded":
             flags += ["--queue-memory", "1MiB", "--max-object", "256KiB"]
         self.plan = Plan(seed, profile, replicas, flags, [self.offset() for _ in range(replicas)],

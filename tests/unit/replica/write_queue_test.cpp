@@ -334,6 +334,23 @@ TEST_CASE("How long something has waited counts from when it was queued, whateve
     CHECK(batch->floors[0].since == at(4));
 }
 
+TEST_CASE("The queue knows which version of a key is on its way", "[write_queue]") {
+    test_queue q(queue_limits{});
+    CHECK_FALSE(q.version_of(view_of("a")));
+    q.put(make_response("a", at_ms(2)));
+    CHECK(q.version_of(view_of("a")) == at_ms(2));
+    const auto batch = q.take();
+    CHECK(q.version_of(view_of("a")) == at_ms(2));
+    q.put(make_response("a", at_ms(3)));
+    CHECK(q.version_of(view_of("a")) == at_ms(3));
+    CHECK_FALSE(q.version_of(view_of("b")));
+    const auto next = q.take();
+    q.acknowledge(next->id);
+    CHECK(q.version_of(view_of("a")) == at_ms(2));
+    q.acknowledge(batch->id);
+    CHECK_FALSE(q.version_of(view_of("a")));
+}
+
 TEST_CASE("Every response that does not reach Redis is counted by reason", "[write_queue]") {
     const std::size_t each = make_response("k0", at_ms(1), 1000)->charge() + 96;
     test_queue q({.bytes = 3 * each});
