@@ -1,3 +1,5 @@
+#include "access.hpp"
+
 #include <meshcache/admin/admin_server.hpp>
 #include <meshcache/http/grammar.hpp>
 
@@ -16,6 +18,7 @@
 #include <chrono>
 #include <optional>
 #include <string_view>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <variant>
 
@@ -35,26 +38,19 @@ using timer = asio::basic_waitable_timer<std::chrono::steady_clock,
                                          asio::wait_traits<std::chrono::steady_clock>, executor>;
 
 constexpr asio::as_tuple_t<asio::use_awaitable_t<executor>> use_task{};
-constexpr std::chrono::seconds idle_limit{30};
+constexpr std::chrono::seconds idle_limit{30};   ///< between requests, and for an answer to be taken
+constexpr std::chrono::seconds request_limit{5}; ///< for a request that has begun, and for the first to come
 constexpr std::size_t most_connections = 64;
 
-/// Equal in a time that does not depend on where they differ.
-bool same_secret(std::string_view a, std::string_view b) noexcept {
-    unsigned char difference = a.size() == b.size() ? 0 : 1;
-    for (std::size_t i = 0; i < a.size() && i < b.size(); ++i) {
-        difference = static_cast<unsigned char>(
-            difference | (static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i])));
-    }
-    return difference == 0;
-}
-
-/// Whether a socket file is somebody's, and not a left-over.
-bool somebody_listens(const std::string& path) {
+/// Whether the file at that path is a socket that nobody listens at any more. Everything else is somebody's.
+bool is_left_over(const std::string& path) {
+    struct stat file {};
+    if (::lstat(path.c_str(), &file) != 0 || !S_ISSOCK(file.st_mode)) return false;
     asio::io_context io;
     asio::local::stream_protocol::socket probe(io);
     error_code ec;
     probe.connect(asio::local::stream_protocol::endpoint(path), ec);
-    return !ec;
+    return ec == asio::error::connection_refused;
 }
 
 } // namespace
@@ -71,10 +67,8 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
             auto path = at.unix_path;
             if (path.front() == '@') {
                 path.front() = '\0';
-            } else {
-                if (somebody_listens(path)) return asio::error::address_in_use;
+            } else if (is_left_over(path)) {
                 ::unlink(path.c_str());
-                unix_file_ = path;
             }
             address = asio::local::stream_protocol::endpoint(path);
         } else {
@@ -91,6 +85,8 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
         if (ec) return ec;
         acceptor_.bind(address, ec);
         if (ec) return ec;
+        if (at.is_unix() && at.unix_path.front() != '@') unix_file_ = at.unix_path;
+        any_host_ = at.is_unix() || !token_.empty();
         acceptor_.listen(asio::socket_base::max_listen_connections, ec);
         if (ec) return ec;
         if (!at.is_unix() && at.port == 0) {
@@ -109,12 +105,28 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
         stopped_ = true;
         acceptor_.close(ignored);
         if (!unix_file_.empty()) ::unlink(unix_file_.c_str());
-        for (auto* s : open_) s->close();
+        for (auto* g : open_) g->io.close();
     }
 
   private:
     template <class T>
     using task = asio::awaitable<T, executor>;
+
+    struct guest {
+        stream io;
+        bool is_served = false; ///< a request of it is being carried out
+    };
+
+    /// Closes the connection that has been idle for longest if there are many: whoever opens connections and
+    /// says nothing must not keep the probes out. False if all have a request in progress.
+    bool make_room() {
+        if (open_.size() < most_connections) return true;
+        const auto idle = std::find_if(open_.begin(), open_.end(), [](auto* g) { return !g->is_served; });
+        if (idle == open_.end()) return false;
+        (*idle)->io.close();
+        open_.erase(idle);
+        return true;
+    }
 
     static task<void> accept_loop(std::shared_ptr<impl> self) {
         while (!self->stopped_) {
@@ -125,25 +137,32 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
                 (void)co_await pause.async_wait(use_task);
                 continue;
             }
-            if (self->open_.size() >= most_connections) continue;
-            asio::co_spawn(self->io_, serve(self, stream(std::move(socket))), asio::detached);
+            if (self->make_room()) asio::co_spawn(self->io_, serve(self, std::move(socket)), asio::detached);
         }
     }
 
-    static task<void> serve(std::shared_ptr<impl> self, stream io) {
-        self->open_.push_back(&io);
+    static task<void> serve(std::shared_ptr<impl> self, stream::socket_type socket) {
+        guest g{stream(std::move(socket))};
+        auto& io = g.io;
+        self->open_.push_back(&g);
         struct leave {
             impl& owner;
-            stream* which;
+            guest* which;
             ~leave() { std::erase(owner.open_, which); }
-        } const at_end{*self, &io};
+        } const at_end{*self, &g};
 
         beast::flat_buffer buffer(64 * 1024);
-        for (;;) {
+        for (bool first = true;; first = false) {
+            if (buffer.size() == 0) {
+                io.expires_after(first ? request_limit : idle_limit);
+                auto [wait_error, n] = co_await io.async_read_some(buffer.prepare(4096), use_task);
+                if (wait_error) break;
+                buffer.commit(n);
+            }
             bhttp::request_parser<bhttp::string_body> parser;
             parser.header_limit(16 * 1024);
             parser.body_limit(64 * 1024);
-            io.expires_after(idle_limit);
+            io.expires_after(request_limit);
             auto [read_error, read] = co_await bhttp::async_read(io, buffer, parser, use_task);
             (void)read;
             if (read_error == bhttp::error::end_of_stream) break;
@@ -151,15 +170,22 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
                 read_error.category() != bhttp::make_error_code(bhttp::error::bad_method).category())
                 co_return;
             response answer;
-            if (read_error)
+            if (read_error) {
                 answer = text(bhttp::status::bad_request, "the request is not sound HTTP\n");
-            else
+            } else {
+                g.is_served = true;
                 answer = co_await respond(*self, parser.get());
+                g.is_served = false;
+                // What was used last is the last to go.
+                std::erase(self->open_, &g);
+                self->open_.push_back(&g);
+            }
             const bool keep = !read_error && parser.get().keep_alive();
             answer.version(read_error ? 11 : parser.get().version());
             answer.keep_alive(keep);
             answer.prepare_payload();
             if (!read_error && parser.get().method() == bhttp::verb::head) answer.body().clear();
+            io.expires_after(idle_limit);
             auto [write_error, written] = co_await bhttp::async_write(io, answer, use_task);
             (void)written;
             if (write_error || !keep) break;
@@ -190,13 +216,18 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
         const bool health = path == "/healthz" || path == "/readyz";
         if (!health && !self.token_.empty()) {
             const auto sent = r[bhttp::field::authorization];
-            if (!same_secret({sent.data(), sent.size()}, "Bearer " + self.token_)) {
+            if (!carries_token({sent.data(), sent.size()}, self.token_)) {
                 auto out = text(bhttp::status::unauthorized,
                                 "this port wants Authorization: Bearer and its --admin-token\n");
                 out.set(bhttp::field::www_authenticate, "Bearer realm=\"meshcache admin\"");
                 co_return out;
             }
         }
+        const auto host = r[bhttp::field::host];
+        if (!health && !self.any_host_ && !names_this_machine({host.data(), host.size()}))
+            co_return text(bhttp::status::misdirected_request,
+                           "without --admin-token this port answers to IP addresses and localhost, and to no "
+                           "other name\n");
         if (path == "/purge") {
             if (r.method() != bhttp::verb::post) co_return wrong_method("POST");
             co_return co_await purge(self, r, target.substr(std::min(question + 1, target.size())));
@@ -251,7 +282,8 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
     admin_sources sources_;
     std::string token_;
     std::string unix_file_;
-    std::vector<stream*> open_;
+    bool any_host_ = false;    ///< a request may have any Host
+    std::vector<guest*> open_; ///< in the order in which they were last used
     bool stopped_ = false;
 };
 

@@ -141,6 +141,9 @@ TEST_CASE("with --admin-token everything but the probes needs it") {
         CHECK(p.ask_admin(path, "Authorization: Bearer s3cret-toke\r\n").status == 401);
         CHECK(p.ask_admin(path, "Authorization: Basic s3cret-token\r\n").status == 401);
         CHECK(p.ask_admin(path, "Authorization: Bearer s3cret-token\r\n").status == 200);
+        CHECK(p.ask_admin(path, "Authorization: bearer s3cret-token\r\n").status == 200);
+        // Who has it is no page in a browser, and may use whatever name leads here.
+        CHECK(p.ask_admin(path, "Authorization: Bearer s3cret-token\r\nHost: pod.example\r\n").status == 200);
     }
     CHECK(p.log().find("s3cret-token") == std::string::npos);
 }
@@ -151,7 +154,7 @@ TEST_CASE("the admin port refuses what it does not know, and survives nonsense")
     CHECK(p.ask_admin("/nothing").status == 404);
     {
         client c(p.admin());
-        CHECK(c.ask("POST", "/metrics").status == 405);
+        CHECK(c.ask("POST", "/metrics", "Host: localhost\r\n").status == 405);
     }
     for (const std::string& bytes : {std::string("nonsense\r\n\r\n"), std::string(1 << 20, 'x'),
                                      std::string("GET /stats HTTP/1.1\r\nContent-Length: x\r\n\r\n"),
@@ -165,6 +168,41 @@ TEST_CASE("the admin port refuses what it does not know, and survives nonsense")
     }
     CHECK(p.ask_admin("/healthz").status == 200);
     CHECK(upstream.requests() == 0); // nothing of it is for the application
+}
+
+TEST_CASE("without a token the admin port answers to addresses and localhost, and probes to any name") {
+    const temporary_directory directory;
+    scripted_upstream upstream(say_ok);
+    proxy p(upstream);
+    for (const char* path : {"/metrics", "/stats", "/nothing"}) {
+        INFO(path);
+        const int known = path == std::string("/nothing") ? 404 : 200;
+        for (const std::string& host :
+             {std::string("localhost"), p.admin().to_string(), std::string("[::1]:1")})
+            CHECK(p.ask_admin(path, "Host: " + host + "\r\n").status == known);
+        CHECK(p.ask_admin(path, "Host: evil.example\r\n").status == 421);
+    }
+    for (const char* path : {"/healthz", "/readyz"})
+        CHECK(p.ask_admin(path, "Host: evil.example\r\n").status == 200);
+    // No browser comes by a unix socket.
+    proxy by_file(upstream, {"--admin", "unix:" + directory.path() + "/admin.sock"});
+    CHECK(by_file.ask_admin("/stats", "Host: any.example\r\n").status == 200);
+}
+
+TEST_CASE("connections to the admin port that say nothing keep nobody out") {
+    scripted_upstream upstream(say_ok);
+    proxy p(upstream);
+    client kept(p.admin());
+    std::vector<connection> silent;
+    for (int i = 0; i < 100; ++i) {
+        silent.push_back(connection::to(p.admin()));
+        if (i % 2 == 0) REQUIRE(silent.back().send("GET /healthz HTTP/1.1\r\nHost: "));
+        // Who asks now and then stays, however many come.
+        CHECK(kept.get("/healthz").status == 200);
+    }
+    for (int i = 0; i < 3; ++i) CHECK(p.ask_admin("/readyz").status == 200);
+    // The first to come had to go.
+    CHECK(silent.front().wait_for_end() != ending::none);
 }
 
 TEST_CASE("many probes on one kept connection are answered") {

@@ -64,7 +64,7 @@ TEST_CASE("a file that is no socket is not taken for one that was left behind") 
     std::ofstream(file) << "precious";
     std::filesystem::create_symlink(file, link);
     const std::vector<std::string> others{"--upstream", "127.0.0.1:1", "--memory", "64MiB"};
-    for (const char* flag : {"--listen"}) {
+    for (const char* flag : {"--listen", "--admin"}) {
         for (const std::string& path : {file, link}) {
             INFO(flag << " " << path);
             auto arguments = others;

@@ -60,7 +60,9 @@ struct answered {
 answered purge(const proxy& p, const std::string& query, const std::string& content = {}) {
     client c(p.admin());
     const response r = c.ask("POST", "/purge" + (query.empty() ? "" : "?" + query),
-                             content.empty() ? "" : "Content-Type: application/json\r\n", content);
+                             std::string("Host: localhost\r\n") +
+                                 (content.empty() ? "" : "Content-Type: application/json\r\n"),
+                             content);
     answered out{r.status, nullptr, r.body};
     if (r.field("content-type").starts_with("application/json")) out.json = nlohmann::json::parse(r.body);
     return out;
@@ -275,7 +277,7 @@ TEST_CASE("purges are counted by what they name") {
           200);
     CHECK(purge(p, "host=shop.example&all=1&soft=1").status == 200);
     client c(p.admin());
-    const std::string page = c.ask("GET", "/metrics", "").body;
+    const std::string page = c.ask("GET", "/metrics", "Host: localhost\r\n").body;
     const auto counted = [&](const char* kind, const char* mode, int n) {
         const std::string line = std::string("meshcache_purges_total{kind=\"") + kind + "\",mode=\"" + mode +
                                  "\"} " + std::to_string(n) + "\n";

@@ -98,7 +98,10 @@ response proxy::ask(std::string_view method, std::string_view target, std::strin
 
 response proxy::ask_admin(std::string_view target, std::string_view fields) const {
     client c(admin_);
-    return c.get(target, std::string(fields) + "Connection: close\r\n");
+    // Any other name is refused there.
+    const bool named = fields.find("Host: ") != std::string_view::npos;
+    return c.get(target,
+                 std::string(fields) + (named ? "" : "Host: localhost\r\n") + "Connection: close\r\n");
 }
 
 nlohmann::json proxy::stats() const { return nlohmann::json::parse(ask_admin("/stats").body); }

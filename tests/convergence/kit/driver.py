@@ -120,7 +120,7 @@ class Run:
         """An answer, or why there is none; and why there need not be one."""
         life = replica.lives
         try:
-            asked = replica.admin.ask(method, on_admin, [("Host", "admin"), *fields]) if on_admin else \
+            asked = replica.admin.ask(method, on_admin, [("Host", "localhost"), *fields]) if on_admin else \
                 replica.client.ask(method, key.path, [("Host", key.host), *fields])
             answer = await asyncio.wait_for(asked, ANSWER_LIMIT)
             return answer, "", ""

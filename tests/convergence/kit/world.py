@@ -190,4 +190,4 @@ class Replica:
         send_signal(self.process, signal.SIGCONT)
 
     async def stats(self):
-        return json.loads((await self.admin.ask("GET", "/stats", [("Host", "admin")])).body)
+        return json.loads((await self.admin.ask("GET", "/stats", [("Host", "localhost")])).body)
