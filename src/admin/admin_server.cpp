@@ -15,7 +15,9 @@
 #include <boost/beast/http.hpp>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string_view>
 #include <sys/stat.h>
@@ -228,29 +230,61 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
             co_return text(bhttp::status::misdirected_request,
                            "without --admin-token this port answers to IP addresses and localhost, and to no "
                            "other name\n");
+        const auto query = target.substr(std::min(question + 1, target.size()));
         if (path == "/purge") {
             if (r.method() != bhttp::verb::post) co_return wrong_method("POST");
-            co_return co_await purge(self, r, target.substr(std::min(question + 1, target.size())));
+            co_return co_await purge(self, r, query);
         }
+        const bool reads = r.method() == bhttp::verb::get || r.method() == bhttp::verb::head;
+        if (reads && path == "/stats") {
+            auto page =
+                co_await answer_of<std::string>(self, [&self](auto done) { self.sources_.stats(done); });
+            co_return text(bhttp::status::ok, std::move(page), "application/json");
+        }
+        if (reads && path == "/inspect") co_return co_await inspect(self, query);
         co_return self.show(path, r.method());
     }
 
     response show(std::string_view path, bhttp::verb method) const {
-        if (path != "/healthz" && path != "/readyz" && path != "/metrics" && path != "/stats")
+        constexpr std::array<std::string_view, 5> known{"/healthz", "/readyz", "/metrics", "/stats",
+                                                        "/inspect"};
+        if (std::find(known.begin(), known.end(), path) == known.end())
             return text(bhttp::status::not_found,
-                        "there are /healthz, /readyz, /metrics, /stats, and POST /purge\n");
+                        "there are /healthz, /readyz, /metrics, /stats, /inspect, and POST /purge\n");
         if (method != bhttp::verb::get && method != bhttp::verb::head) return wrong_method("GET, HEAD");
         if (path == "/healthz") return text(bhttp::status::ok, "ok\n");
         if (path == "/readyz") {
             const auto now = sources_.ready();
             return text(now.ready ? bhttp::status::ok : bhttp::status::service_unavailable, now.text + "\n");
         }
-        if (path == "/metrics")
-            return text(bhttp::status::ok, sources_.metrics(), "text/plain; version=0.0.4; charset=utf-8");
-        return text(bhttp::status::ok, sources_.stats(), "application/json");
+        return text(bhttp::status::ok, sources_.metrics(), "text/plain; version=0.0.4; charset=utf-8");
     }
 
-    /// 200 when nothing is left to be done, 202 when it is applied here and queued for the others.
+    /// What `start` hands over to the function that it is given, on this loop's thread, now or later.
+    template <class T>
+    static task<T> answer_of(impl& self, std::function<void(std::function<void(T)>)> start) {
+        const auto answer = std::make_shared<std::optional<T>>();
+        const auto news = std::make_shared<timer>(self.io_.get_executor());
+        start([answer, news](T value) {
+            *answer = std::move(value);
+            news->cancel();
+        });
+        if (!*answer) {
+            news->expires_at(timer::time_point::max());
+            (void)co_await news->async_wait(use_task);
+        }
+        co_return **std::move(answer);
+    }
+
+    static task<response> inspect(impl& self, std::string_view query) {
+        const auto wanted = read_inspect(query);
+        if (!wanted) co_return text(bhttp::status::bad_request, wanted.error + "\n");
+        const auto found = co_await answer_of<inspection>(
+            self, [&self, &wanted](auto done) { self.sources_.inspect(*wanted, done); });
+        co_return text(bhttp::status::ok, inspection_json(found), "application/json");
+    }
+
+    /// 200 when nothing is left to be done, 202 when it is applied here and on its way to the others.
     static task<response> purge(impl& self, const request& r, std::string_view query) {
         // A page in somebody's browser must not purge by a form that it posts to a loopback address.
         if (r.count(bhttp::field::origin) != 0)
@@ -263,18 +297,10 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
         auto wanted = read_purge(query, r.body());
         if (!wanted) co_return text(bhttp::status::bad_request, wanted.error + "\n");
 
-        const auto report = std::make_shared<std::optional<purge_report>>();
-        const auto news = std::make_shared<timer>(self.io_.get_executor());
-        self.sources_.purge(*std::move(wanted), [report, news](purge_report done) {
-            *report = std::move(done);
-            news->cancel();
-        });
-        if (!*report) {
-            news->expires_at(timer::time_point::max());
-            (void)co_await news->async_wait(use_task);
-        }
-        const auto status = (*report)->acknowledged ? bhttp::status::ok : bhttp::status::accepted;
-        co_return text(status, purge_json(**report), "application/json");
+        const auto report = co_await answer_of<purge_report>(
+            self, [&self, &wanted](auto done) { self.sources_.purge(*std::move(wanted), done); });
+        const auto status = report.complete() ? bhttp::status::ok : bhttp::status::accepted;
+        co_return text(status, purge_json(report), "application/json");
     }
 
     asio::io_context& io_;

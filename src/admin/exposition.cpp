@@ -102,7 +102,7 @@ std::string prometheus_page(const metrics& counters, std::span<const gauge_value
 }
 
 std::string stats_json(const stats& s) {
-    const nlohmann::ordered_json out = {
+    nlohmann::ordered_json out = {
         {"version", s.version},
         {"replica_id", s.replica_id},
         {"uptime_s", s.uptime_s},
@@ -136,7 +136,21 @@ std::string stats_json(const stats& s) {
           {"p99", s.propagation_ms.p99},
           {"max", s.propagation_ms.max},
           {"last", s.propagation_ms.last}}},
+        {"replicas", nullptr},
     };
+    if (s.replicas) {
+        auto& list = out["replicas"] = nlohmann::ordered_json::array();
+        for (const auto& r : *s.replicas)
+            list.push_back({{"id", r.id},
+                            {"host", r.self.host},
+                            {"address", r.self.address},
+                            {"version", r.self.version},
+                            {"state", r.state},
+                            {"log_position", r.log_position},
+                            {"lag_ms", r.lag.count()},
+                            {"seen_ms", r.seen.count()},
+                            {"own", r.own}});
+    }
     return out.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n';
 }
 

@@ -1,3 +1,5 @@
+#include "request_text.hpp"
+
 #include <meshcache/admin/purge.hpp>
 #include <meshcache/base/units.hpp>
 #include <meshcache/http/cache_key.hpp>
@@ -14,68 +16,6 @@ namespace {
 
 using store::selector;
 using store::selector_kind;
-
-int hex_digit(char c) noexcept {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
-/// A query's name or value: percent-encoding is undone; `+` is what it is, as in a URI. nullopt for a `%`
-/// without two digits.
-std::optional<std::string> decoded(std::string_view text) {
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] != '%') {
-            out += text[i];
-            continue;
-        }
-        if (i + 2 >= text.size()) return std::nullopt;
-        const int high = hex_digit(text[i + 1]), low = hex_digit(text[i + 2]);
-        if (high < 0 || low < 0) return std::nullopt;
-        out += static_cast<char>(high * 16 + low);
-        i += 2;
-    }
-    return out;
-}
-
-/// The bytes that a request target may hold.
-bool is_target(std::string_view text) noexcept {
-    return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f && c != '#'; });
-}
-
-/// Splits `http://host/path?query`. https is taken for the same, since TLS ends before this proxy.
-/// The views in `out` are into `buffer`.
-bool split_url(std::string_view url, std::string& buffer, http::request_uri& out) {
-    std::string target(url);
-    const bool secure = http::iequals(std::string_view(target).substr(0, 8), "https://");
-    if (secure) target.erase(4, 1);
-    if (!is_target(target)) return false;
-    const std::size_t at = target.find("://");
-    if (at == std::string::npos) return false;
-    const auto end = std::min(target.find_first_of("/?", at + 3), target.size());
-    std::string authority = target.substr(at + 3, end - at - 3);
-    if (secure && authority.ends_with(":443")) { // the default there
-        authority.resize(authority.size() - 4);
-        target.replace(at + 3, end - at - 3, authority);
-    }
-    http::request_head head;
-    head.verb = http::method::get;
-    head.target = target;
-    head.fields.add("Host", authority);
-    http::request_uri uri;
-    std::string host;
-    if (http::split_uri(head, host, uri) != http::uri_error::none) return false;
-    // The views are into `target` and `host`, which end here.
-    buffer.assign(uri.host);
-    const std::size_t host_size = buffer.size();
-    buffer += uri.path_query;
-    out.scheme = "http";
-    out.host = std::string_view(buffer).substr(0, host_size);
-    out.path_query = std::string_view(buffer).substr(host_size);
-    return true;
-}
 
 class reader {
   public:
@@ -94,7 +34,10 @@ class reader {
                             "' takes true or false");
             return take(name, on);
         }
-        return fail(in_quotes(name) + " is unknown; there are url, tag, prefix, host, all and soft");
+        if (name == "wait") return take_wait(value);
+        if (name == "timeout") return take_timeout(value);
+        return fail(in_quotes(name) +
+                    " is unknown; there are url, tag, prefix, host, all, soft, wait and timeout");
     }
 
     bool take(std::string_view name, bool on) {
@@ -120,6 +63,8 @@ class reader {
             error_ = "too much was named; at most " + std::to_string(max_purge_selectors) + " in one request";
         if (!error_.empty()) return parsed<purge_request>::failure(std::move(error_));
         purge_request out;
+        out.wait_for_replicas = wait_;
+        out.timeout = timeout_;
         for (auto& s : selectors_) {
             s.soft = soft_;
             if (s.soft && s.kind == selector_kind::key) s.kind = selector_kind::url;
@@ -180,24 +125,36 @@ class reader {
         return true;
     }
 
+    bool take_wait(const std::string& value) {
+        if (value != "replicas") return fail(in_quotes(value) + " is nothing to wait for; there is replicas");
+        wait_ = true;
+        return true;
+    }
+
+    bool take_timeout(const std::string& value) {
+        const auto time = parse_duration(value);
+        if (!time) return fail("'timeout': " + time.error);
+        if (*time < milliseconds{1} || *time > max_purge_timeout)
+            return fail("'timeout': " + in_quotes(value) + " is not between 1ms and " +
+                        format_duration(max_purge_timeout));
+        timeout_ = *time;
+        return true;
+    }
+
     std::vector<selector> selectors_;
-    bool soft_ = false;
+    bool soft_ = false, wait_ = false;
+    milliseconds timeout_ = purge_request{}.timeout;
     std::string error_;
 };
 
 bool read_query(std::string_view query, reader& out) {
-    while (!query.empty()) {
-        const std::size_t end = std::min(query.find('&'), query.size());
-        const std::string_view pair = query.substr(0, end);
-        query.remove_prefix(std::min(end + 1, query.size()));
-        if (pair.empty()) continue;
-        const std::size_t equals = std::min(pair.find('='), pair.size());
-        const auto name = decoded(pair.substr(0, equals));
-        const auto value = decoded(pair.substr(std::min(equals + 1, pair.size())));
-        if (!name || !value) return out.fail(in_quotes(pair) + " is not well percent-encoded");
-        if (!out.take(*name, *value)) return false;
-    }
-    return true;
+    bool good = true;
+    const auto bad = for_each_pair(query, [&](std::string_view name, std::string value) {
+        good = out.take(name, std::move(value));
+        return good;
+    });
+    if (!bad.empty()) return out.fail(bad);
+    return good;
 }
 
 bool read_json(std::string_view body, reader& out) {
@@ -229,10 +186,15 @@ parsed<purge_request> read_purge(std::string_view query, std::string_view body) 
 }
 
 std::string purge_json(const purge_report& report) {
-    const nlohmann::ordered_json out = {
+    nlohmann::ordered_json out = {
         {"applied", report.applied}, {"acknowledged", report.acknowledged}, {"shared", report.shared},
         {"version", report.version}, {"selectors", report.selectors},       {"position", report.position},
     };
+    if (report.replicas) {
+        auto& count = out["replicas"];
+        if (report.replicas->known)
+            count = {{"applied", report.replicas->applied}, {"live", report.replicas->live}};
+    }
     return out.dump() + '\n';
 }
 

@@ -1,4 +1,5 @@
 #include "log.hpp"
+#include "operator_desk.hpp"
 #include "readiness.hpp"
 #include "server.hpp"
 #include "version.hpp"
@@ -10,6 +11,7 @@
 #include <meshcache/replica/link.hpp>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/host_name.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -129,28 +131,6 @@ replica::link_settings link_settings_of(const configuration& cfg) {
     return s;
 }
 
-/// What counts purges of that kind.
-counter counter_of(const store::selector& s) noexcept {
-    using enum store::selector_kind;
-    switch (s.kind) {
-    case key:
-    case url:
-        return s.soft ? counter::purges_url_soft : counter::purges_url_hard;
-    case tag:
-        return s.soft ? counter::purges_tag_soft : counter::purges_tag_hard;
-    case prefix:
-        if (s.text.empty()) return s.soft ? counter::purges_host_soft : counter::purges_host_hard;
-        [[fallthrough]];
-    case anywhere:
-        return s.soft ? counter::purges_prefix_soft : counter::purges_prefix_hard;
-    case everything:
-        break;
-    }
-    return s.soft ? counter::purges_all_soft : counter::purges_all_hard;
-}
-
-using purge_done = std::function<void(admin::purge_report)>;
-
 class server {
   public:
     explicit server(const configuration& cfg)
@@ -161,13 +141,19 @@ class server {
                   .seed = random_number()}),
           fill_budget_(cfg.memory / fill_share), collapse_(cfg.max_object, &fill_budget_),
           versions_(replica_), proxy_(proxy_settings(cfg)),
-          admin_(io_,
-                 {.ready = [this] { return readiness(); },
-                  .metrics = [this] { return metrics_page(); },
-                  .stats = [this] { return stats_page(); },
-                  .purge = [this](admin::purge_request what,
-                                  purge_done done) { purge(std::move(what), std::move(done)); }},
-                 cfg.admin_token) {}
+          admin_(
+              io_,
+              {.ready = [this] { return readiness(); },
+               .metrics = [this] { return metrics_page(); },
+               .stats =
+                   [this](auto done) {
+                       desk_.replicas([this, done](operator_desk::replica_list list) {
+                           done(stats_page(std::move(list)));
+                       });
+                   },
+               .purge = [this](auto what, auto done) { desk_.purge(std::move(what), std::move(done)); },
+               .inspect = [this](auto what, auto done) { desk_.inspect(std::move(what), std::move(done)); }},
+              cfg.admin_token) {}
 
     int run() {
         auto& log = *log_.messages();
@@ -179,13 +165,14 @@ class server {
                 return 1;
             }
             link_.emplace(link_settings_of(cfg_), cache_, versions_, clock_, counters_, log_.messages());
+            desk_.set_link(*link_);
         }
         shared_.emplace(net::shared_state{cache_, collapse_, fill_budget_, versions_, clock_,
                                           link_ ? &*link_ : nullptr, counters_, log_.messages(),
                                           log_.access(), connections_, &random_number, clients_});
         if (!listen()) return 1;
         if (link_) {
-            link_->start();
+            link_->start(self());
             log.info("namespace {} in Redis at {}", cfg_.name_space, cfg_.redis->redacted());
         } else {
             log.info("local cache only (no --redis)");
@@ -217,11 +204,24 @@ class server {
             const auto ec = i > 0 && at.is_unix() ? w->share_listener(*workers_.front()) : w->listen(at);
             if (ec) return refused("--listen", at, ec);
         }
+        listening_at_ = at;
         log_.messages()->info("listening on {}, upstream {}", at.to_string(), cfg_.upstream.to_string());
         at = cfg_.admin;
         if (const auto ec = admin_.listen(at)) return refused("--admin", at, ec);
         log_.messages()->info("admin listening on {}", at.to_string());
         return true;
+    }
+
+    /// What the other replicas get to know of this one.
+    replica::self_description self() const {
+        error_code unknown;
+        replica::self_description out;
+        out.version = version();
+        out.host = asio::ip::host_name(unknown);
+        auto at = listening_at_;
+        if (at.is_wildcard() && !out.host.empty()) at.host = out.host;
+        out.address = at.to_string();
+        return out;
     }
 
     bool refused(const char* flag, const endpoint& at, error_code ec) {
@@ -296,53 +296,6 @@ class server {
         });
     }
 
-    /// Applies an operator's purge here, at once, and tells Redis; `done` is called when Redis has
-    /// acknowledged, or when it has not within the time that a command may take.
-    void purge(admin::purge_request what, purge_done done) {
-        const auto floor = versions_.next(clock_.wall());
-        admin::purge_report report;
-        report.selectors = what.selectors.size();
-        report.version = floor.to_string();
-        report.shared = link_.has_value();
-        for (auto& s : what.selectors) {
-            admin_counts_.add(counter_of(s));
-            // What trusted clients say of the original request is a part of keys, and unknown here.
-            if (s.kind == store::selector_kind::key && cfg_.trust_forwarded)
-                s.kind = store::selector_kind::url;
-            if (s.is_group())
-                cache_.raise_group(
-                    s, store::floor_bound::own(floor, link_ ? cfg_.max_clock_skew : milliseconds{0}));
-            else if (cache_.raise_floor(cache_.view(s.text), floor))
-                admin_counts_.add(counter::removed_purged);
-        }
-        if (!link_) {
-            report.acknowledged = true;
-            done(std::move(report));
-            return;
-        }
-        struct state {
-            state(asio::io_context& io, admin::purge_report r, purge_done d)
-                : patience(io), report(std::move(r)), done(std::move(d)) {}
-            asio::steady_timer patience;
-            admin::purge_report report;
-            purge_done done;
-            void end() {
-                if (const auto call = std::exchange(done, nullptr)) call(report);
-            }
-        };
-        const auto shared = std::make_shared<state>(io_, std::move(report), std::move(done));
-        shared->patience.expires_after(cfg_.redis_command_timeout);
-        shared->patience.async_wait([shared](error_code) { shared->end(); });
-        link_->purge(std::move(what.selectors), floor, [this, shared](std::string position) {
-            asio::post(io_, [shared, position = std::move(position)] {
-                shared->report.acknowledged = true;
-                shared->report.position = position;
-                shared->patience.cancel();
-                shared->end();
-            });
-        });
-    }
-
     /// Purges of groups leave the store by look-ups, and by this: a walk after each, a bounded number of
     /// responses at a time, so that neither this thread nor a shard's mutex is held for long.
     void sweep() {
@@ -381,8 +334,9 @@ class server {
 
     std::uint64_t count(counter c) const { return counters_.total(c); }
 
-    std::string stats_page() const {
+    std::string stats_page(operator_desk::replica_list replicas) const {
         admin::stats s;
+        s.replicas = std::move(replicas);
         const auto store = cache_.stats();
         s.version = version();
         s.replica_id = hex(replica_);
@@ -480,11 +434,14 @@ class server {
     store::byte_budget fill_budget_;
     store::collapse collapse_;
     store::hybrid_clock versions_;
+    asio::io_context io_{1}; ///< what waits in the link for an answer has timers of it
     std::optional<replica::link> link_;
+    operator_desk desk_{{io_, cache_, versions_, clock_, admin_counts_, cfg_.redis_command_timeout,
+                         cfg_.max_clock_skew, cfg_.trust_forwarded}};
+    endpoint listening_at_;
     net::settings proxy_;
     std::optional<net::shared_state> shared_;
     std::vector<std::unique_ptr<net::worker>> workers_;
-    asio::io_context io_{1};
     asio::signal_set signals_{io_, SIGTERM, SIGINT, SIGHUP};
     asio::steady_timer drain_timer_{io_};
     asio::steady_timer sweep_timer_{io_};

@@ -46,6 +46,10 @@ std::optional<log_entry> read_entry(std::span<const std::string_view> fields, st
             entry.is_first = true;
             continue;
         }
+        if (name == "r") {
+            entry.roll_call = true;
+            continue;
+        }
         const auto version = store::version::from_bytes(value);
         if (name.empty() || !version) {
             ++skipped;

@@ -45,6 +45,7 @@ struct log_entry {
     std::uint64_t replica = 0; ///< who wrote it
     bool is_first = false;     ///< of its log: whoever has followed another one has lost that
     std::vector<change> changes;
+    bool roll_call = false; ///< every replica is to say at once how far it has come
 };
 
 /// Reads the fields of an entry, names and values in turn. Fields that are unknown or malformed are skipped

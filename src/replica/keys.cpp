@@ -32,6 +32,7 @@ key_names::key_names(std::string_view name_space, unsigned partition) {
     floors_ = prefix + "floors";
     groups_ = prefix + "groups";
     lengths_ = prefix + "lengths";
+    replicas_ = prefix + "replicas";
 }
 
 std::string key_names::record(std::string_view key) const { return name(record_prefix_, key); }

@@ -1,4 +1,5 @@
 // The link's interface, its thread, and the way to a connection and back. See redis_link_impl.hpp.
+#include "announcement.hpp"
 #include "redis_link_impl.hpp"
 #include "scripts.hpp"
 
@@ -47,7 +48,7 @@ std::string link::check(const link_settings& settings) {
     return redis_connection::unsupported({settings.address, settings.tls, settings.command_timeout});
 }
 
-void link::start() { impl_->start(); }
+void link::start(self_description self) { impl_->start(std::move(self)); }
 void link::put(store::response_ptr response) { impl_->put(std::move(response)); }
 void link::invalidate(std::string_view key, const store::version& floor) { impl_->invalidate(key, floor); }
 void link::purge(std::vector<store::selector> what, const store::version& floor, purge_handler handler) {
@@ -67,6 +68,13 @@ bool link::settle(std::string_view key, const store::version& version, settle_ha
 std::size_t link::drain(steady_time deadline) { return impl_->drain(deadline); }
 link_stats link::stats() const { return impl_->stats(); }
 steady_time link::in_sync_at(steady_time now) const noexcept { return impl_->in_sync_at(now); }
+void link::replicas(list_handler handler) { impl_->replicas(std::move(handler)); }
+void link::await_replicas(std::string_view position, steady_time deadline, count_handler handler) {
+    impl_->await_replicas(position, deadline, std::move(handler));
+}
+void link::examine(std::vector<std::string> keys, examine_handler handler) {
+    impl_->examine(std::move(keys), std::move(handler));
+}
 
 // ---- any thread
 
@@ -78,7 +86,8 @@ link::impl::impl(link_settings settings, store::cache& local, store::hybrid_cloc
       breaker_(breaker_threshold, backoff(first_backoff, settings_.backoff_max, jitter())),
       fsm_(!settings_.password.empty() || settings_.database != 0,
            backoff(first_backoff, settings_.backoff_max, jitter())),
-      write_backoff_(first_backoff, settings_.backoff_max, jitter()), last_synced_(clock.wall()) {
+      write_backoff_(first_backoff, settings_.backoff_max, jitter()), last_synced_(clock.wall()),
+      announce_jitter_(jitter()) {
     in_sync_at_.store(clock.steady().time_since_epoch().count());
     warm_wanted_ = settings_.warm_start;
     if (warm_wanted_) warm_state_.store(warm_state::waiting);
@@ -91,7 +100,8 @@ link::impl::~impl() {
     }
 }
 
-void link::impl::start() {
+void link::impl::start(self_description self) {
+    self_ = std::move(self);
     thread_ = std::thread([this] { run(); });
 }
 
@@ -284,6 +294,7 @@ std::unique_ptr<redis_connection> link::impl::connect() {
 void link::impl::disconnect() {
     serving_ = false;
     following_.store(false);
+    announced_ = false;
     set_gate(false);
     lookup_timer_.cancel();
     write_timer_.cancel();
@@ -335,7 +346,7 @@ void link::impl::greet(redis_connection& connection) {
 }
 
 void link::impl::load_scripts() {
-    for (const script* s : {&put_script(), &lease_script(), &end_lease_script()})
+    for (const script* s : {&put_script(), &lease_script(), &end_lease_script(), &announce_script(), &list_script()})
         ask(*command_, {"SCRIPT", "LOAD", s->text}, "SCRIPT LOAD", [](const reply_view&) {});
     ask(*command_, {"SCRIPT", "LOAD", purge_script().text}, "SCRIPT LOAD",
         [this](const reply_view&) { advance(); });
@@ -380,10 +391,16 @@ void link::impl::finish() {
     asio::post(io_, [this] { io_.stop(); });
 }
 
-void link::impl::publish_state() {
+link_state link::impl::current_state() const noexcept {
     const link_state s = fsm_.state();
+    return s == link_state::ready && (reconciling_ || reconcile_wanted_) ? link_state::loading : s;
+}
+
+void link::impl::publish_state() {
+    const link_state s = current_state();
     reconciling_shown_.store(reconciling_);
-    state_.store(s == link_state::ready && (reconciling_ || reconcile_wanted_) ? link_state::loading : s);
+    state_.store(s);
+    if (s != link_state::connecting && (!announced_ || s != announced_state_)) announce();
 }
 
 void link::impl::set_gate(bool open) {
@@ -424,6 +441,7 @@ void link::impl::housekeeping() {
     if (finished_) return;
     collect_counts();
     check_drained();
+    if (clock_.steady() >= announce_at_) announce();
     floors_.expire(clock_.wall() - floor_retention);
     groups_.expire(clock_.wall() - group_retention);
     if (serving_) renew_leases();
@@ -475,6 +493,7 @@ void link::impl::collect_counts() {
 void link::impl::check_drained() {
     if (!draining_) return;
     if (!queue_.with([](const write_queue& q) { return q.empty(); })) return;
+    if (!take_leave()) return;
     {
         const std::lock_guard lock(drain_mutex_);
         drained_ = true;

@@ -8,6 +8,8 @@
 //   redis_link_log.cpp        following the change log
 //   redis_link_reconcile.cpp  after a gap
 //   redis_link_warm.cpp       loading what was stored before
+//   redis_link_replicas.cpp   the list of replicas, and waiting for them
+//   redis_link_examine.cpp    what Redis has of a key, for operators
 //
 // Members are of the link's thread alone, except where said.
 #include "breaker.hpp"
@@ -68,6 +70,9 @@ inline constexpr milliseconds anchor_period{500};
 inline constexpr std::size_t reconcile_keys = 256;
 inline constexpr milliseconds reconcile_pause{5};
 inline constexpr milliseconds housekeeping_period{250};
+/// Pauses between two looks at the list while somebody waits for the others, and how many may wait.
+inline constexpr milliseconds first_roll_pause{2}, last_roll_pause{100};
+inline constexpr std::size_t max_roll_waiters = 64;
 /// The same words are logged once in this time, and no more than so many different ones.
 inline constexpr milliseconds log_interval{30'000};
 inline constexpr std::size_t max_logged = 32;
@@ -87,7 +92,7 @@ class link::impl {
     ~impl();
 
     // ---- any thread
-    void start();
+    void start(self_description self);
     void put(store::response_ptr response);
     void invalidate(std::string_view key, const store::version& floor);
     void purge(std::vector<store::selector> what, const store::version& floor, purge_handler handler);
@@ -99,6 +104,9 @@ class link::impl {
     std::size_t drain(steady_time deadline);
     link_stats stats() const;
     steady_time in_sync_at(steady_time now) const noexcept;
+    void replicas(list_handler handler);
+    void await_replicas(std::string_view position, steady_time deadline, count_handler handler);
+    void examine(std::vector<std::string> keys, examine_handler handler);
 
   private:
     struct lookup_request {
@@ -158,6 +166,7 @@ class link::impl {
     };
 
     struct reconcile_step;
+    struct roll_waiter;
 
     // ---- redis_link.cpp
     bool accept_lookup(lookup_ptr request); ///< any thread
@@ -171,6 +180,7 @@ class link::impl {
     void load_scripts();
     void serve();
     void finish();
+    link_state current_state() const noexcept;
     void publish_state();
     void set_gate(bool open);
     /// Keeps it for stats(), and logs it as may_log() allows.
@@ -300,6 +310,19 @@ class link::impl {
     void pause_warm_start(steady_time sent);
     void end_warm_start();
 
+    // ---- redis_link_replicas.cpp
+    void announce();
+    bool on_list_error(std::string_view text);
+    bool take_leave();
+    using read_list_handler = std::function<void(std::optional<std::vector<listed_replica>>, bool settled)>;
+    void read_list(read_list_handler handler);
+    std::vector<listed_replica> listed_in(const reply_view& reply, wall_time now) const;
+    void call_the_roll();
+    void check_roll(const std::shared_ptr<roll_waiter>& waiter);
+
+    // ---- redis_link_examine.cpp
+    examined_record judged(std::string key, std::string_view record) const;
+
     const link_settings settings_;
     store::cache& local_;
     store::hybrid_clock& versions_;
@@ -386,6 +409,16 @@ class link::impl {
     bool reconcile_wanted_ = false, reconciling_ = false, overflowed_ = false;
     std::uint64_t reconcile_cursor_ = 0;
     std::uint64_t reconcile_run_ = 0; ///< tells a step's replies from those of an earlier run
+
+    self_description self_;
+    random_source announce_jitter_;
+    steady_time announce_at_{};
+    link_state announced_state_ = link_state::connecting;
+    bool announced_ = false;      ///< this connection has said that this replica is there
+    bool announcing_ = false;     ///< Redis has not answered yet
+    bool announce_again_ = false; ///< as soon as it has
+    bool leaving_ = false;
+    std::size_t roll_waiters_ = 0;
 };
 
 } // namespace meshcache::replica

@@ -213,6 +213,7 @@ void link::impl::on_log_reply(const reply_view& reply, bool blocked) {
     if (state_.load() == link_state::ready) in_sync_at_.store(clock_.steady().time_since_epoch().count());
     std::size_t entries = 0, skipped = 0;
     bool lost = false;
+    bool called = false;
     std::vector<std::string_view> fields;
     if (reply.size() > 0 && reply[0].size() > 1) {
         const reply_view list = reply[0][1];
@@ -227,6 +228,7 @@ void link::impl::on_log_reply(const reply_view& reply, bool blocked) {
             for (std::size_t f = 0; f < pairs.size(); ++f) fields.push_back(pairs[f].text());
             const auto entry = read_entry(fields, skipped);
             if (entry && entry->is_first && has_followed) lost = true;
+            if (entry && entry->roll_call) called = true;
             if (!entry || entry->replica == versions_.replica()) continue;
             for (const change& c : entry->changes) apply(c, now);
         }
@@ -243,6 +245,7 @@ void link::impl::on_log_reply(const reply_view& reply, bool blocked) {
         return;
     }
     answer_synced();
+    if (called) announce();
     if (!blocked) {
         if (entries >= follow_count)
             follow(false);

@@ -73,6 +73,15 @@ response_ptr cache::find(http::key_view key, bool counts) const {
     return stale;
 }
 
+std::vector<response_ptr> cache::family(http::key_view key) const {
+    std::vector<response_ptr> held, out;
+    held.reserve(settings_.max_variants + 1);
+    shard_of(key.hash).family(key, held);
+    for (const response_ptr& r : held)
+        if (auto valid = peek({r->key(), r->hash()})) out.push_back(std::move(valid));
+    return out;
+}
+
 insert_outcome cache::insert(response_ptr response, const version& begun, insert_for why) {
     shard& s = shard_of(response->hash());
     return s.insert(std::move(response), begun, why);

@@ -58,6 +58,19 @@ response_ptr shard::lookup(http::key_view key, bool counts, std::optional<soft_p
     return t_.nodes[id].response;
 }
 
+void shard::family(http::key_view key, std::vector<response_ptr>& out) {
+    const auto tag = node_slab::tag_of(key.hash);
+    const scoped_lock lock(mutex_);
+    (void)t_.index.find(t_.nodes, tag, [&](std::uint32_t id) {
+        const auto& n = t_.nodes[id];
+        if (n.tag == tag && out.size() < out.capacity() && http::same_primary(n.response->key(), key.bytes)) {
+            out.push_back(n.response);
+            if (!http::is_variant_key(n.response->key())) std::swap(out.front(), out.back());
+        }
+        return false;
+    });
+}
+
 /// Drops the node's response if a purge forbids it, and says so by false.
 bool shard::hold_against_purges(std::uint32_t id, std::optional<soft_purge>& soft, dropped& out) {
     const stored_response& r = *t_.nodes[id].response;

@@ -49,6 +49,8 @@ class alignas(64) shard {
     };
     /// Sets `soft` when that is so; then replace_same() is to follow.
     response_ptr lookup(http::key_view key, bool counts, std::optional<soft_purge>& soft);
+    /// Appends the responses that have the primary key of `key`, itself first, within the capacity of `out`.
+    void family(http::key_view key, std::vector<response_ptr>& out);
     /// Puts `with` in the place of `held`, if that is still there: the same response, shown as stale, and of
     /// the same size.
     void replace_same(const response_ptr& held, response_ptr with, std::uint32_t generation);

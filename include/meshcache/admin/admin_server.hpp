@@ -1,6 +1,8 @@
 #pragma once
-// The admin port: health, readiness, metrics, statistics and purges over HTTP, for operators and machines.
+// The admin port: health, readiness, metrics, statistics, inspection and purges over HTTP, for operators and
+// machines.
 // Runs on the event loop that it is given, beside the proxy's own; it is not on the way of any request.
+#include <meshcache/admin/inspection.hpp>
 #include <meshcache/admin/purge.hpp>
 #include <meshcache/base/endpoint.hpp>
 #include <meshcache/base/error.hpp>
@@ -23,10 +25,11 @@ struct readiness {
 struct admin_sources {
     std::function<readiness()> ready;     ///< whether this replica should get traffic
     std::function<std::string()> metrics; ///< the page for Prometheus
-    std::function<std::string()> stats;   ///< the JSON object
-    /// Carries out a purge; `done` is called once, on the admin loop's thread, within a bounded time, and
-    /// possibly before this returns.
+    // These call `done` once, on the admin loop's thread, within a bounded time, and possibly before they
+    // return.
+    std::function<void(std::function<void(std::string)> done)> stats; ///< the JSON object
     std::function<void(purge_request, std::function<void(purge_report)> done)> purge;
+    std::function<void(inspect_request, std::function<void(inspection)> done)> inspect;
 };
 
 class admin_server {

@@ -2,8 +2,10 @@
 // What the admin port says in numbers: the metrics page for Prometheus and the statistics for people and
 // scripts. Pure: values in, text out. Any thread.
 #include <meshcache/base/metrics.hpp>
+#include <meshcache/replica/replica_list.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -76,6 +78,8 @@ struct stats {
     warm_start_progress warm_start;
     reconciliation_progress reconciliation;
     propagation_delay propagation_ms;
+    /// Those that share the namespace, this one included; nullopt where Redis did not say.
+    std::optional<std::vector<replica::listed_replica>> replicas;
 };
 
 /// `stats` as one JSON object, two blanks of indent, keys in the order of the struct, a line end after it.

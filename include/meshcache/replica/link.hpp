@@ -8,6 +8,7 @@
 #include <meshcache/base/endpoint.hpp>
 #include <meshcache/base/error.hpp>
 #include <meshcache/base/metrics.hpp>
+#include <meshcache/replica/replica_list.hpp>
 #include <meshcache/store/cache.hpp>
 #include <meshcache/store/collapse.hpp>
 #include <meshcache/store/selector.hpp>
@@ -112,8 +113,8 @@ class link {
     /// What about `settings` cannot work with this build, for the operator; empty if nothing. Before start().
     static std::string check(const link_settings& settings);
 
-    /// Starts the thread. Redis need not be there.
-    void start();
+    /// Starts the thread. Redis need not be there. `self` is what the other replicas get to know.
+    void start(self_description self = {});
 
     /// Queues a stored response for Redis; a queued older version of the key is replaced.
     void put(store::response_ptr response);
@@ -164,6 +165,23 @@ class link {
     std::size_t drain(steady_time deadline);
 
     link_stats stats() const;
+
+    /// Asks Redis which replicas there are, this one included. `handler` is called once, on the link's
+    /// thread, with nullopt when Redis cannot be asked or does not answer within command_timeout; not at all
+    /// if the link ends before.
+    using list_handler = std::function<void(std::optional<std::vector<listed_replica>>)>;
+    void replicas(list_handler handler);
+
+    /// Waits until every live replica has applied the change log up to `position` (of a purge, say, that this
+    /// replica has applied before). `handler` is called once, on the link's thread: then, or at `deadline`,
+    /// or up to command_timeout after it while Redis does not answer; not at all if the link ends before.
+    using count_handler = std::function<void(replica_count)>;
+    void await_replicas(std::string_view position, steady_time deadline, count_handler handler);
+
+    /// Reads what Redis has of these cache keys, for somebody who looks after it: nothing is kept or dropped.
+    /// One record a key, in the order of `keys`. `handler` is called as that of replicas().
+    using examine_handler = std::function<void(std::optional<std::vector<examined_record>>)>;
+    void examine(std::vector<std::string> keys, examine_handler handler);
 
     /// The last moment, up to `now`, at which the local store is known to agree with the change log; before
     /// the first time, the link's start. A connection that hangs is noticed only by a command's deadline, so

@@ -68,6 +68,10 @@ class cache {
     /// The same without counting as a use.
     response_ptr peek(http::key_view key) const { return find(key, false); }
 
+    /// The response at a URI's key, or the note there, and all variants below it, as peek() gives them. For
+    /// operators: it walks a chain of the index.
+    std::vector<response_ptr> family(http::key_view key) const;
+
     /// Puts `response` in the place of an older one of its key. `begun` is the hybrid clock's version when
     /// what led to this insert began (for a fill the response's own version, for a record read from
     /// Redis the moment the read was sent): an insert that began before a floor for its key was raised

@@ -102,6 +102,20 @@ TEST_CASE("the statistics are what the golden file has") {
     s.warm_start = {"done", 1'200, 3'400'000, "memory"};
     s.reconciliation = {true, 12'000, 100'000};
     s.propagation_ms = {100, 0.75, 4, 12.5, 1};
+    CHECK(stats_json(s).find("\"replicas\": null") != std::string::npos);
+    replica::listed_replica one;
+    one.id = "00000000deadbeef";
+    one.self = {"0.1.0", "pod-1", "pod-1:8080"};
+    one.state = "ready";
+    one.log_position = "1700000000000-3";
+    one.seen = milliseconds{412};
+    one.own = true;
+    replica::listed_replica two = one;
+    two.id = "00000000cafebabe";
+    two.state = "loading";
+    two.lag = milliseconds{1'500};
+    two.own = false;
+    s.replicas = {one, two};
     check_golden(golden_file("admin", "stats.json"), stats_json(s));
 }
 

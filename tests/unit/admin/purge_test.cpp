@@ -99,6 +99,41 @@ TEST_CASE("what a purge says that cannot be understood is refused, and named") {
     CHECK_FALSE(refused(many.substr(6)));
 }
 
+TEST_CASE("a purge may wait for the replicas, for a bounded time") {
+    const auto plain = read_purge("tag=a", {});
+    REQUIRE(plain);
+    CHECK_FALSE(plain->wait_for_replicas);
+    for (const auto& request : {read_purge("tag=a&wait=replicas&timeout=250ms", {}),
+                                read_purge("tag=a", R"({"wait": "replicas", "timeout": "250ms"})")}) {
+        REQUIRE(request);
+        CHECK(request->wait_for_replicas);
+        CHECK(request->timeout == meshcache::milliseconds{250});
+    }
+    CHECK(read_purge("tag=a&wait=replicas", {})->timeout == meshcache::milliseconds{2'000});
+    for (const char* text :
+         {"tag=a&wait=", "tag=a&wait=1", "tag=a&wait=redis", "tag=a&timeout=", "tag=a&timeout=2",
+          "tag=a&timeout=0s", "tag=a&timeout=61s", "tag=a&timeout=-1s"}) {
+        INFO(text);
+        CHECK(refused(text));
+    }
+    CHECK_FALSE(read_purge({}, R"({"tag": "a", "wait": true})"));
+}
+
+TEST_CASE("a purge that waited says how many replicas have applied it") {
+    purge_report report;
+    CHECK_FALSE(report.complete());
+    report.acknowledged = true;
+    CHECK(report.complete());
+    report.replicas = meshcache::replica::replica_count{2, 3, true};
+    CHECK_FALSE(report.complete());
+    CHECK(purge_json(report).find(R"("replicas":{"applied":2,"live":3}})") != std::string::npos);
+    report.replicas = meshcache::replica::replica_count{1, 1, false};
+    CHECK_FALSE(report.complete());
+    CHECK(purge_json(report).find(R"("replicas":null})") != std::string::npos);
+    report.replicas = meshcache::replica::replica_count{3, 3, true};
+    CHECK(report.complete());
+}
+
 TEST_CASE("a purge is reported as one JSON object") {
     purge_report report;
     report.acknowledged = true;

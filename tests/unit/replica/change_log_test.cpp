@@ -121,6 +121,21 @@ TEST_CASE("What an entry has that is unknown or malformed is skipped", "[change_
     CHECK(entry->changes[0].key == "good");
 }
 
+TEST_CASE("An entry may call the roll, with changes or without", "[change_log]") {
+    const std::string one = bytes_of(at_ms(1));
+    std::size_t skipped = 0;
+    const std::string_view bare[] = {"i", "0000000000000001", "r", "1"};
+    REQUIRE(read_entry(bare, skipped));
+    CHECK(read_entry(bare, skipped)->roll_call);
+    CHECK(read_entry(bare, skipped)->changes.empty());
+    const std::string_view both[] = {"i", "0000000000000001", "pkey", one, "r", "1"};
+    CHECK(read_entry(both, skipped)->roll_call);
+    CHECK(read_entry(both, skipped)->changes.size() == 1);
+    const std::string_view without[] = {"i", "0000000000000001", "pkey", one};
+    CHECK_FALSE(read_entry(without, skipped)->roll_call);
+    CHECK(skipped == 0);
+}
+
 TEST_CASE("An entry that does not say who wrote it is none", "[change_log]") {
     const std::string one = bytes_of(at_ms(1));
     std::size_t skipped = 0;

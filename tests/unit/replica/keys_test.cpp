@@ -10,6 +10,7 @@ TEST_CASE("All keys of a namespace share its hash tag", "[keys]") {
     const key_names names("shop");
     CHECK(names.log() == "mc:{shop:0}:log");
     CHECK(names.floors() == "mc:{shop:0}:floors");
+    CHECK(names.replicas() == "mc:{shop:0}:replicas");
     CHECK(names.record("4:http1:a3:GET1:/") == "mc:{shop:0}:r:4:http1:a3:GET1:/");
     CHECK(names.lease("4:http1:a3:GET1:/") == "mc:{shop:0}:l:4:http1:a3:GET1:/");
     CHECK(key_names("shop", 3).log() == "mc:{shop:3}:log");

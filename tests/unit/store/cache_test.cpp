@@ -4,6 +4,7 @@
 
 #include <meshcache/store/cache.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <map>
@@ -98,6 +99,29 @@ TEST_CASE("one primary key has no more than max_variants, and the least used one
     for (std::uint64_t n = 1; n <= 3; ++n) CHECK_FALSE(v.put("/x", n, n, late).displaced);
     CHECK(v.store.stats().objects == 6);
     for (std::uint64_t n : {1U, 3U, 5U}) CHECK(v.has("/", n));
+}
+
+TEST_CASE("a URI's family is its note and its variants, without those that were purged") {
+    variants v;
+    const meshcache::wall_time late(meshcache::milliseconds(1'000'000));
+    for (std::uint64_t n = 1; n <= 3; ++n) {
+        (void)v.put("/", n, n + 1, late);
+        (void)v.put("/x", n, n + 1, late);
+    }
+    const std::string primary = "4:http1:a3:GET1:/";
+    const auto keys = [&] {
+        std::vector<std::string> out;
+        for (const auto& r : v.store.family(v.store.view(primary))) out.emplace_back(r->key());
+        std::sort(out.begin(), out.end());
+        return out;
+    };
+    CHECK(keys() == std::vector{v.text("/", 1), v.text("/", 2), v.text("/", 3)});
+    CHECK(v.store.insert(make_response(v.store.view(primary), nth(9)), nth(9)).took());
+    CHECK(keys() == std::vector{primary, v.text("/", 1), v.text("/", 2), v.text("/", 3)});
+    CHECK(v.store.family(v.store.view(primary)).front()->key() == primary);
+    v.store.raise_group({}, floor_bound::same(nth(4)));
+    CHECK(keys() == std::vector{primary, v.text("/", 3)});
+    CHECK(v.store.family(v.store.view("4:http1:b3:GET1:/")).empty());
 }
 
 TEST_CASE("a variant that can no longer be used makes way first, however much it was used") {

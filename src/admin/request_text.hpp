@@ -1,0 +1,28 @@
+#pragma once
+// The text of requests to the admin port: queries, and URLs of clients as an operator writes them. Pure.
+#include <meshcache/http/cache_key.hpp>
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace meshcache::admin {
+
+/// A query's name or value: percent-encoding is undone; `+` is what it is, as in a URI. nullopt for a `%`
+/// without two digits.
+std::optional<std::string> percent_decoded(std::string_view text);
+
+/// Calls `take` with each name and value of `query` (the part of a target after `?`), until it returns false.
+/// Returns what was not well percent-encoded, for an error sentence; empty if nothing.
+std::string for_each_pair(std::string_view query,
+                          const std::function<bool(std::string_view name, std::string value)>& take);
+
+/// The bytes that a request target may hold.
+bool is_target(std::string_view text) noexcept;
+
+/// Splits `http://host/path?query`, normalised as requests are. https is taken for the same, since TLS ends
+/// before this proxy. `buffer` keeps what the views in `out` show.
+bool split_url(std::string_view url, std::string& buffer, http::request_uri& out);
+
+} // namespace meshcache::admin
