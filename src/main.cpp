@@ -1,4 +1,5 @@
 #include "app/options.hpp"
+#include "app/run_command.hpp"
 #include "app/server.hpp"
 
 #include <cstdio>
@@ -21,6 +22,11 @@ int main(int argc, char** argv) {
         const auto outcome = parse_command_line(argc, argv, process_environment());
         if (const auto* text = std::get_if<print_text>(&outcome)) return print(stdout, text->text, 0);
         if (const auto* error = std::get_if<usage_error>(&outcome)) return print(stderr, error->text, 2);
+        if (const auto* command = std::get_if<operator_command>(&outcome)) {
+            const auto result = run_command(*command);
+            print(stdout, result.out, 0);
+            return print(stderr, result.err, result.code);
+        }
         return run(std::get<run_server>(outcome).settings);
     } catch (const std::exception& e) {
         return print(stderr, "meshcache: cannot run: " + std::string(e.what()) + "\n", 1);

@@ -1,4 +1,5 @@
 #include "check_config.hpp"
+#include "operator_options.hpp"
 #include "options.hpp"
 #include "options_file.hpp"
 #include "options_help.hpp"
@@ -44,11 +45,20 @@ std::string unexpected(std::string_view argument) {
             meant.empty() ? std::string{} : "; did you mean --" + std::string(meant) + "?";
         return "unknown flag " + in_quotes(name) + suggestion;
     }
-    const auto meant = nearest(argument, commands);
+    std::vector<std::string_view> names(commands.begin(), commands.end());
+    for (const auto& c : operator_commands()) names.push_back(c.name);
+    const auto meant = nearest(argument, names);
+    if (meant == argument && std::find(commands.begin(), commands.end(), meant) == commands.end())
+        return "command " + in_quotes(argument) + " comes first, before all flags of the server";
     if (meant == argument) return "unexpected command " + in_quotes(argument) + "; give one command";
     if (!meant.empty())
         return "unknown command " + in_quotes(argument) + "; did you mean " + in_quotes(meant) + "?";
-    return "unexpected argument " + in_quotes(argument) + "; the commands are check-config and version";
+    std::string all;
+    for (const auto name : names) {
+        if (!all.empty()) all += name == names.back() ? " and " : ", ";
+        all += name;
+    }
+    return "unexpected argument " + in_quotes(argument) + "; the commands are " + all;
 }
 
 /// The arguments in the order in which CLI11 takes them from, which is the last one first. `--name=` is made
@@ -180,6 +190,7 @@ environment process_environment() {
 }
 
 parse_outcome parse_command_line(int argc, const char* const* argv, const environment& env) {
+    if (const auto verb = operator_verb_of(argc, argv)) return parse_operator_command(*verb, argc, argv, env);
     const auto line = split(argc, argv);
     if (!line.error.empty()) return failure({line.error}, true);
     if (line.help) return print_text{help_text()};

@@ -3,6 +3,7 @@
 // the operator. Flags go before the environment, the environment before the file, the file before
 // the defaults.
 #include "cgroup.hpp"
+#include "operator_command.hpp"
 #include "options_reader.hpp"
 
 #include <meshcache/app/configuration.hpp>
@@ -44,7 +45,8 @@ struct usage_error {
     std::string text;
 };
 
-using parse_outcome = std::variant<run_server, print_text, usage_error>;
+/// The last: ask a meshcache that runs.
+using parse_outcome = std::variant<run_server, print_text, usage_error, operator_command>;
 
 /// `argv` as main has it, the program's name first. Reads nothing but what `env` gives, changes nothing,
 /// does not throw for anything that an operator may have written.

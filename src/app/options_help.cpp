@@ -1,5 +1,7 @@
+#include "operator_options.hpp"
 #include "options_help.hpp"
 #include "options_table.hpp"
+#include "text_layout.hpp"
 #include "version.hpp"
 
 #include <algorithm>
@@ -9,37 +11,6 @@
 
 namespace meshcache::app {
 namespace {
-
-constexpr std::size_t page_width = 100;
-
-/// Breaks `text` at blanks into lines of at most `width` characters.
-std::vector<std::string> wrap(std::string_view text, std::size_t width) {
-    std::vector<std::string> out;
-    std::string line;
-    while (!text.empty()) {
-        const auto blank = std::min(text.find(' '), text.size());
-        const auto word = text.substr(0, blank);
-        if (!line.empty() && line.size() + 1 + word.size() > width) {
-            out.push_back(std::move(line));
-            line.clear();
-        }
-        if (!line.empty()) line += ' ';
-        line += word;
-        text.remove_prefix(std::min(blank + 1, text.size()));
-    }
-    if (!line.empty()) out.push_back(std::move(line));
-    return out;
-}
-
-/// One entry of --help: the term, and beside it the explanation in a column of its own.
-void add_entry(std::string& out, std::size_t column, std::string_view term, std::string_view explanation) {
-    std::string line = "  " + std::string(term);
-    for (const auto& piece : wrap(explanation, page_width - column)) {
-        line.resize(std::max(column, line.size()), ' ');
-        out += line + piece + '\n';
-        line.clear();
-    }
-}
 
 std::string term(const setting& s) {
     std::string out = s.flag();
@@ -75,6 +46,9 @@ std::string help_text() {
     add_entry(out, column, "check-config",
               "print the effective configuration as TOML, and where each value comes from");
     add_entry(out, column, "version", "print the versions of meshcache and of its libraries");
+    out += "\nCommands for a meshcache that runs, by its admin port ('meshcache COMMAND --help' has more):\n";
+    for (const auto& c : operator_commands())
+        add_entry(out, column, std::string(c.name) + std::string(c.operand), c.help);
     out += '\n';
     add_entry(out, column, "-h, --help", "print this page");
     add_entry(out, column, "--version", "the same as the command");
@@ -91,7 +65,8 @@ std::string help_text() {
         "SIZE is bytes, or a number with KiB, MiB or GiB; TIME is a number with ms, s, m or h.\n"
         "Each flag is an environment variable too (--max-object is MESHCACHE_MAX_OBJECT). A flag wins over\n"
         "the environment, the environment over the file, the file over the defaults.\n"
-        "Exit codes: 0 clean, 1 failure at run time, 2 usage or configuration.\n";
+        "Exit codes: 0 clean, 1 failure at run time, 2 usage or configuration; 3 of a purge that has not\n"
+        "reached Redis, or not every replica, within its time.\n";
     return out;
 }
 

@@ -166,10 +166,13 @@ TEST_CASE("a command line that is wrong is refused with what was wrong and what 
         {{"-x"}, "meshcache: unknown flag '-x'\n"},
         {{"--frobnicate"}, "meshcache: unknown flag '--frobnicate'\n"},
         {{"chekc-config"}, "meshcache: unknown command 'chekc-config'; did you mean 'check-config'?\n"},
-        {{"serve"}, "meshcache: unexpected argument 'serve'; the commands are check-config and version\n"},
+        {{"serve"},
+         "meshcache: unexpected argument 'serve'; the commands are check-config, version, purge, stats, "
+         "replicas and inspect\n"},
         {{"check-config", "version"}, "meshcache: unexpected command 'version'; give one command\n"},
         {{"--trust-forwarded", "false"},
-         "meshcache: unexpected argument 'false'; the commands are check-config and version\n"},
+         "meshcache: unexpected argument 'false'; the commands are check-config, version, purge, stats, "
+         "replicas and inspect\n"},
         {{"--trust-forwarded="}, "meshcache: flag '--trust-forwarded' needs true or false after its '='\n"},
         {{"--upstream"}, "meshcache: flag '--upstream' needs a value\n"},
         {{"--upstream", "app:80", "--config"}, "meshcache: flag '--config' needs a value\n"},

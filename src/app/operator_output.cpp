@@ -1,0 +1,124 @@
+#include "operator_output.hpp"
+#include "operator_pages.hpp"
+#include "text_layout.hpp"
+
+#include <meshcache/base/units.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <utility>
+
+namespace meshcache::app {
+namespace {
+
+/// What the admin port takes as content.
+constexpr std::size_t max_content = 64 * 1024;
+/// Beyond the wait for the replicas, for everything else.
+constexpr milliseconds grace{5'000};
+
+/// As a value of a query: everything but letters, digits and `-._~` is percent-encoded (RFC 3986, section 2).
+std::string percent_encoded(std::string_view text) {
+    static constexpr char hex[] = "0123456789ABCDEF";
+    constexpr std::string_view plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    std::string out;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (plain.find(c) != std::string_view::npos) {
+            out += c;
+        } else {
+            out += '%';
+            out += hex[byte >> 4U];
+            out += hex[byte & 15U];
+        }
+    }
+    return out;
+}
+
+parsed<admin_request> purge_request_for(const operator_command& c) {
+    admin_request out{true, "/purge", {}};
+    nlohmann::ordered_json what = nlohmann::ordered_json::object();
+    const std::pair<const char*, const std::vector<std::string>*> lists[] = {
+        {"url", &c.urls}, {"tag", &c.tags}, {"prefix", &c.prefixes}, {"host", &c.hosts}};
+    for (const auto& [name, list] : lists)
+        if (!list->empty()) what[name] = *list;
+    if (c.all) what["all"] = true;
+    if (c.soft) what["soft"] = true;
+    if (c.wait_replicas) {
+        what["wait"] = "replicas";
+        what["timeout"] = format_duration(c.timeout);
+    }
+    try {
+        out.json = what.dump();
+    } catch (const nlohmann::json::exception&) {
+        return parsed<admin_request>::failure("what is named must be UTF-8");
+    }
+    if (out.json.size() > max_content)
+        return parsed<admin_request>::failure("too much is named for one purge: at most 64KiB");
+    return out;
+}
+
+command_result refused(int code, std::string text) {
+    return {code, {}, "meshcache: " + std::move(text) + '\n'};
+}
+
+/// The first line of what the admin port said in words.
+std::string first_line(const std::string& body) { return visible(body.substr(0, body.find('\n'))); }
+
+command_result refused_by_port(const operator_command& c, const admin_answer& answer) {
+    const std::string at = "the admin port at " + c.admin.to_string();
+    if (answer.status == 401)
+        return refused(1, at + (c.token.empty() ? " asks for a token" : " does not know this token") +
+                              "; set MESHCACHE_ADMIN_TOKEN (--admin-token) to that of the server");
+    if (answer.status == 400) return refused(2, first_line(answer.body));
+    if (answer.status == 404) return refused(1, at + " is none of a meshcache, or of an older one: 404");
+    return refused(1, at + " answered " + std::to_string(answer.status) + ": " + first_line(answer.body));
+}
+
+} // namespace
+
+parsed<admin_request> request_for(const operator_command& c) {
+    if (c.verb == operator_verb::purge) return purge_request_for(c);
+    if (c.verb == operator_verb::inspect)
+        return admin_request{false, "/inspect?url=" + percent_encoded(c.url), {}};
+    return admin_request{false, "/stats", {}};
+}
+
+milliseconds patience_for(const operator_command& c) noexcept {
+    return c.wait_replicas ? c.timeout + grace : c.timeout;
+}
+
+command_result conclude(const operator_command& c, const admin_answer& answer) {
+    const bool done = answer.status == 200 || (c.verb == operator_verb::purge && answer.status == 202);
+    if (!done) return refused_by_port(c, answer);
+    const auto json = nlohmann::json::parse(answer.body, nullptr, false);
+    if (!json.is_object() || !answer.content_type.starts_with("application/json"))
+        return refused(1, c.admin.to_string() + " is no admin port of meshcache: its answer is not JSON");
+
+    command_result out;
+    switch (c.verb) {
+    case operator_verb::purge:
+        out.code = answer.status == 200 ? 0 : 3;
+        out.out = purge_page(json);
+        break;
+    case operator_verb::stats:
+        out.out = stats_page(json);
+        break;
+    case operator_verb::inspect:
+        out.out = inspection_page(json);
+        break;
+    case operator_verb::replicas: {
+        const auto list = json.find("replicas");
+        if (list == json.end() || !list->is_array()) return refused(1, no_replicas(json));
+        if (c.json) {
+            out.out = list->dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
+            return out;
+        }
+        out.out = replicas_page(*list);
+        break;
+    }
+    }
+    if (c.json) out.out = answer.body;
+    return out;
+}
+
+} // namespace meshcache::app
