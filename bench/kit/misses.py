@@ -52,7 +52,7 @@ class Misses(rounds.Scenario):
         if not candidate.helpers:
             return {}
         return {"written": (puts(candidate) - self.puts[candidate.name]) / report["requests"],
-                "dropped": admin.metric(candidate.admin_port, "meshcache_redis_puts_dropped_total")}
+                "dropped": admin.metric(candidate.admin_port, 'meshcache_redis_puts_dropped_total{reason="queue-full"}')}
 
     def footer(self, result):
         return [f"\n{name}: Redis took {s['written']:.0%} of what was stored while it was measured; "

@@ -214,7 +214,8 @@ std::vector<setting> build() {
     t.push_back(address({"upstream", g::addresses, "HOST:PORT", "the application; unix:/path too", "required",
                          "127.0.0.1:3000"},
                         &c::upstream, endpoint_use::connect));
-    t.push_back(address({"admin", g::addresses, "ADDR:PORT", "the port for health, metrics, statistics and operators' commands"},
+    t.push_back(address({"admin", g::addresses, "ADDR:PORT",
+                         "the port for health, metrics, statistics and operators' commands"},
                         &c::admin, endpoint_use::listen));
     t.push_back(
         make(row{"admin-token", g::addresses, "TOKEN",

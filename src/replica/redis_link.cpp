@@ -346,7 +346,8 @@ void link::impl::greet(redis_connection& connection) {
 }
 
 void link::impl::load_scripts() {
-    for (const script* s : {&put_script(), &lease_script(), &end_lease_script(), &announce_script(), &list_script()})
+    for (const script* s :
+         {&put_script(), &lease_script(), &end_lease_script(), &announce_script(), &list_script()})
         ask(*command_, {"SCRIPT", "LOAD", s->text}, "SCRIPT LOAD", [](const reply_view&) {});
     ask(*command_, {"SCRIPT", "LOAD", purge_script().text}, "SCRIPT LOAD",
         [this](const reply_view&) { advance(); });

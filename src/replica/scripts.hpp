@@ -63,9 +63,9 @@ enum class lease_verdict {
 const script& lease_script();
 
 /// Renews or gives up a lease, if it is still the caller's. KEYS: lease, log. ARGV: token, what, length of
-/// the log, id of the replica, cache key, time in ms for `renew` and `unshareable`. `what`: `renew`; `stored`:
-/// the log has told of the record; `over`: who waits is to ask again; `alone`: who waits is to fetch for
-/// himself; `unshareable`: the same, and remembered.
+/// the log, id of the replica, cache key, time in ms for `renew` and `unshareable`. `what`: `renew`;
+/// `stored`: the log has told of the record; `over`: who waits is to ask again; `alone`: who waits is to
+/// fetch for himself; `unshareable`: the same, and remembered.
 const script& end_lease_script();
 
 /// A version's place as a floor's score has it: milliseconds, and the counter as 4096ths, up to 4095.

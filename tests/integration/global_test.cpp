@@ -608,6 +608,12 @@ TEST_CASE("an answer to POST that one replica stores answers GET at the others")
     REQUIRE(a.wait_for_redis("ready"));
     REQUIRE(b.wait_for_redis("ready"));
     CHECK(b.get("/x").body == "from GET");
+    // A change that came while a POST is answered would keep its answer out of the store.
+    REQUIRE(flushed(b));
+    REQUIRE(eventually([&] {
+        const auto position = [](const proxy& p) { return p.stats().at("log_position").get<std::string>(); };
+        return position(a) != "0-0" && position(a) == position(b);
+    }));
     for (const char* body : {"1", "2"}) {
         CHECK(a.ask("POST", "/x", {}, body).cached().stored());
         CHECK(a.get("/x").cached().hit());

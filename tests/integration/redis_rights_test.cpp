@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <future>
 #include <sstream>
 
 using namespace meshcache::test;
@@ -32,21 +33,31 @@ TEST_CASE("the user in the manual has the rights that meshcache needs, and no mo
     // So many purges that the oldest make way for the next one.
     redis.command({"EVAL", "for i = 1, 100000 do redis.call('ZADD', KEYS[1], ARGV[1] + i, 't' .. i) end", "1",
                    "mc:{shop:0}:groups", std::to_string(std::time(nullptr) * 1000 - 200'000)});
-    scripted_upstream upstream([](turn& t) {
+    gate slow;
+    scripted_upstream upstream([&](turn& t) {
         t.read_body();
+        if (t.target() == "/slow" && !t.wait(slow)) return;
         t.respond(200, "Cache-Control: max-age=600\r\nSurrogate-Key: red\r\n", t.target());
     });
     const std::vector<std::string> flags{"--redis",
                                          "redis://meshcache:pw@" + redis.tcp_address().to_string(),
                                          "--namespace",
                                          "shop",
+                                         "--collapse",
+                                         "global",
+                                         "--collapse-timeout",
+                                         "60s",
                                          "--redis-timeout",
                                          sanitized() ? "2s" : "500ms",
                                          "--redis-backoff-max",
                                          "200ms"};
     const auto purge = [](const proxy& p, const std::string& query) {
         client c(p.admin());
-        return c.ask("POST", "/purge?" + query).status;
+        return c.ask("POST", "/purge?" + query, "Host: localhost\r\n").status;
+    };
+    const auto was_called = [&](const std::string& command) {
+        return redis.command({"INFO", "commandstats"}).text.find("\r\ncmdstat_" + command + ":calls=") !=
+               std::string::npos;
     };
     {
         proxy a(upstream, flags), b(upstream, flags);
@@ -54,6 +65,14 @@ TEST_CASE("the user in the manual has the rights that meshcache needs, and no mo
         REQUIRE(b.wait_for_redis("ready"));
         CHECK(a.get("/1").status == 200);
         CHECK(eventually([&] { return b.get("/1").cached().hit(); }));
+        // A lease that another replica waits for, and that its holder renews.
+        auto first = std::async(std::launch::async, [&] { return a.get("/slow").status; });
+        CHECK(eventually([&] { return upstream.requests_for("/slow") == 1; }));
+        auto second = std::async(std::launch::async, [&] { return b.get("/slow").status; });
+        CHECK(eventually([&] { return was_called("pttl") && was_called("pexpire"); }));
+        slow.open();
+        CHECK(first.get() == 200);
+        CHECK(second.get() == 200);
         for (const char* what : {"url=http://shop.example/1", "tag=red", "prefix=/1", "host=shop.example",
                                  "all=1", "url=http://shop.example/1&soft=1"}) {
             INFO(what);
@@ -78,6 +97,8 @@ TEST_CASE("the user in the manual has the rights that meshcache needs, and no mo
                    std::string::npos;
         }));
         CHECK(purge(b, "tag=blue&wait=replicas&timeout=20s") == 200);
+        proxy c(upstream, flags);
+        CHECK(eventually([&] { return was_called("strlen") && was_called("scan"); }));
     }
     // Attempts to log in while the user was off are refused; nothing else was.
     for (const auto& entry : redis.command({"ACL", "LOG"}).elements) {
@@ -86,10 +107,9 @@ TEST_CASE("the user in the manual has the rights that meshcache needs, and no mo
         INFO(all);
         CHECK(all.find("reason auth ") != std::string::npos);
     }
-    const std::string calls = redis.command({"INFO", "commandstats"}).text;
     for (const std::string& right : user) {
         if (!right.starts_with('+')) continue;
         INFO(right);
-        CHECK(calls.find("\r\ncmdstat_" + right.substr(1) + ":calls=") != std::string::npos);
+        CHECK(was_called(right.substr(1)));
     }
 }

@@ -67,7 +67,7 @@ struct answered {
 
 answered purge(const proxy& p, const std::string& query) {
     client c(p.admin());
-    const response r = c.ask("POST", "/purge?" + query);
+    const response r = c.ask("POST", "/purge?" + query, "Host: localhost\r\n");
     INFO(r.summary());
     return {r.status, nlohmann::json::parse(r.body)};
 }

@@ -56,7 +56,7 @@ class changing {
 
 int purge(const proxy& p, const std::string& what) {
     client c(p.admin());
-    return c.ask("POST", "/purge?" + what).status;
+    return c.ask("POST", "/purge?" + what, "Host: localhost\r\n").status;
 }
 
 } // namespace

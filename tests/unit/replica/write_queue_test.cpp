@@ -63,7 +63,7 @@ TEST_CASE("What is queued comes out in its order", "[write_queue]") {
 }
 
 TEST_CASE("A queue knows which keys it holds", "[write_queue]") {
-    write_queue q({});
+    test_queue q(queue_limits{});
     CHECK_FALSE(q.holds(view_of("a")));
     q.put(make_response("a", at_ms(1)));
     q.put(make_response("b", at_ms(1)));
