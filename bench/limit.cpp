@@ -8,6 +8,9 @@
 //     --cache-control TEXT         instead of public, max-age=86400
 //     --keys                       the content begins with the eight digits that follow "GET /bench/"
 //     --tags                       with --keys: Surrogate-Key has a tag, t and the first two of the digits
+//     --vary                       with --keys: SIZE is the largest of 16 sizes; the last two digits say
+//     which
+#include <algorithm>
 #include <arpa/inet.h>
 #include <array>
 #include <cerrno>
@@ -50,10 +53,12 @@ struct settings {
     std::string cache_control = "public, max-age=86400";
     bool keys = false;
     bool tags = false;
+    bool vary = false;
 };
 
 constexpr std::string_view before_key = "GET /bench/";
 constexpr std::size_t key_digits = 8;
+constexpr std::size_t size_classes = 16; ///< of --vary
 
 /// Head and content in one piece, so that an answer is one send(); where the key and its tag go, if anywhere.
 struct response {
@@ -62,7 +67,7 @@ struct response {
     std::size_t tag_at = std::string::npos;
 };
 
-response make_response(const settings& s) {
+response make_response(const settings& s, std::size_t size) {
     response r;
     const auto now = std::time(nullptr);
     r.bytes = s.not_modified ? "HTTP/1.1 304 Not Modified\r\n" : "HTTP/1.1 200 OK\r\n";
@@ -77,16 +82,27 @@ response make_response(const settings& s) {
         r.bytes += "\r\n";
         return r;
     }
-    r.bytes += "Content-Type: text/plain\r\nContent-Length: " + std::to_string(s.size) + "\r\n\r\n";
+    r.bytes += "Content-Type: text/plain\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n";
     if (s.keys) r.key_at = r.bytes.size();
-    for (std::size_t i = 0; i < s.size; ++i) r.bytes += i % 64 == 63 ? '\n' : static_cast<char>('0' + i % 64);
+    for (std::size_t i = 0; i < size; ++i) r.bytes += i % 64 == 63 ? '\n' : static_cast<char>('0' + i % 64);
     return r;
+}
+
+/// One, or one for each size.
+std::vector<response> make_responses(const settings& s) {
+    if (!s.vary) return {make_response(s, s.size)};
+    std::vector<response> all;
+    for (std::size_t i = 1; i <= size_classes; ++i) {
+        all.push_back(make_response(s, std::max(key_digits, s.size * i / size_classes)));
+    }
+    return all;
 }
 
 /// One client. `matched` counts the bytes of CR LF CR LF at the end of what was read; `left` the bytes of
 /// answers that the socket has not taken yet. With --keys, `head` has the beginning of a head that was cut.
 struct connection {
     int fd = -1;
+    response* answer = nullptr;
     unsigned matched = 0;
     std::uint64_t left = 0;
     bool waits_to_write = false;
@@ -125,7 +141,7 @@ std::uint64_t heads_ended(connection& c, std::string_view bytes) noexcept {
 class server {
   public:
     server(const settings& s, std::uint64_t* answered)
-        : response_(make_response(s)), keys_(s.keys), answered_(answered) {
+        : responses_(make_responses(s)), keys_(s.keys), answered_(answered) {
         listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         const int on = 1;
         if (listener_ < 0 || ::setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0)
@@ -182,6 +198,7 @@ class server {
             if (connections_.size() <= at) connections_.resize(at + 1);
             connections_[at] = std::make_unique<connection>();
             connections_[at]->fd = fd;
+            connections_[at]->answer = responses_.data();
             watch(EPOLL_CTL_ADD, fd, EPOLLIN);
         }
     }
@@ -195,10 +212,10 @@ class server {
                 const auto ended = heads_ended(c, bytes);
                 if (keys_ && !take_key(c, bytes, ended)) return drop(c);
                 *answered_ += ended;
-                c.left += ended * response_.bytes.size();
+                c.left += ended * c.answer->bytes.size();
             }
         }
-        const auto& all = response_.bytes;
+        const auto& all = c.answer->bytes;
         if (keys_ && c.left > 0) tell_key(c);
         while (c.left > 0) {
             const auto offset = (all.size() - c.left % all.size()) % all.size();
@@ -217,7 +234,7 @@ class server {
 
     /// Reads the key of the one request that has come. False for what --keys cannot do: requests that follow
     /// each other without waiting for the answer, and other targets.
-    static bool take_key(connection& c, std::string_view bytes, std::uint64_t ended) {
+    bool take_key(connection& c, std::string_view bytes, std::uint64_t ended) {
         if (!c.head.empty()) {
             c.head += bytes;
             bytes = c.head;
@@ -232,16 +249,15 @@ class server {
         }
         bytes.copy(c.key.data(), key_digits, before_key.size());
         c.head.clear();
+        const auto last = static_cast<std::size_t>((c.key[6] - '0') * 10 + (c.key[7] - '0'));
+        c.answer = &responses_[last % responses_.size()];
         return true;
     }
 
-    void tell_key(const connection& c) {
-        if (response_.key_at != std::string::npos) {
-            std::memcpy(response_.bytes.data() + response_.key_at, c.key.data(), key_digits);
-        }
-        if (response_.tag_at != std::string::npos) {
-            std::memcpy(response_.bytes.data() + response_.tag_at, c.key.data(), 2);
-        }
+    static void tell_key(const connection& c) {
+        auto& r = *c.answer;
+        if (r.key_at != std::string::npos) std::memcpy(r.bytes.data() + r.key_at, c.key.data(), key_digits);
+        if (r.tag_at != std::string::npos) std::memcpy(r.bytes.data() + r.tag_at, c.key.data(), 2);
     }
 
     void drop(connection& c) {
@@ -250,7 +266,7 @@ class server {
         ::close(fd);
     }
 
-    response response_;
+    std::vector<response> responses_;
     bool keys_;
     std::uint64_t* answered_;
     int listener_ = -1, poll_ = -1;
@@ -279,6 +295,8 @@ bool parse(int argc, char** argv, settings& s) {
             s.keys = true;
         } else if (name == "--tags") {
             s.tags = true;
+        } else if (name == "--vary") {
+            s.vary = true;
         } else if (i + 1 == argc) {
             return false;
         } else if (name == "--counter") {
@@ -292,7 +310,7 @@ bool parse(int argc, char** argv, settings& s) {
             return false;
         }
     }
-    return (!s.keys || s.size >= key_digits) && (!s.tags || s.keys);
+    return (!s.keys || s.size >= key_digits) && (!(s.tags || s.vary) || s.keys);
 }
 
 } // namespace

@@ -5,7 +5,10 @@
 //   load PORT SIZE CONNECTIONS SECONDS [OPTION...]    the request comes on stdin; prints one line of JSON
 //     --status N          of every answer [200]
 //     --sequence FIRST    ######## in the request is FIRST, FIRST + 1, ... in eight digits
-//     --zipf KEYS         ######## is drawn from that many keys, key k with a weight of 1/(k + 1)
+//     --zipf KEYS         ######## is drawn from that many keys, key k with a weight of 1/(k + 1);
+//                         --sequence FIRST says at which of the draws to begin
+//     --new EVERY FIRST   every so many requests, ######## is a new key instead: FIRST, FIRST + 1, ...
+//     --vary              the content is as long as its Content-Length says; SIZE is the most
 //     --check             every content must begin with the eight digits that were asked for
 //     --requests N        ends after so many answers, if that is earlier
 //     --rate R            R requests a second at even distances, whatever the answers do. Latency counts from
@@ -95,9 +98,12 @@ struct settings {
     std::size_t connections = 0;
     std::chrono::seconds length{0};
     std::string status = "200";
-    std::uint32_t first = 0; ///< of the sequence
-    std::uint32_t zipf = 0;  ///< number of keys; 0 for a sequence
+    std::uint32_t first = 0;     ///< of the sequence
+    std::uint32_t zipf = 0;      ///< number of keys; 0 for a sequence
+    std::uint32_t new_every = 0; ///< 0: never
+    std::uint32_t new_first = 0;
     bool check = false;
+    bool vary = false;
     std::uint64_t requests = std::numeric_limits<std::uint64_t>::max();
     double rate = 0; ///< 0: each connection asks again at once
     std::string request;
@@ -109,7 +115,7 @@ using key_text = std::array<char, placeholder.size()>;
 /// Which key comes next.
 class key_source {
   public:
-    explicit key_source(const settings& s) : next_(s.first) {
+    explicit key_source(const settings& s) : next_(s.first), new_every_(s.new_every), new_next_(s.new_first) {
         if (s.zipf == 0) return;
         std::vector<double> sums(s.zipf);
         double sum = 0;
@@ -127,15 +133,22 @@ class key_source {
     key_text next() noexcept {
         std::uint32_t k = draws_.empty() ? next_ : draws_[next_ % draws_.size()];
         ++next_;
+        if (new_every_ != 0 && ++count_ % new_every_ == 0) k = new_next_++;
         key_text text;
         for (auto at = text.size(); at-- > 0; k /= 10) text[at] = static_cast<char>('0' + k % 10);
         return text;
     }
     std::uint32_t upcoming() const noexcept { return next_; }
 
+    /// How many keys of --new were asked for.
+    std::uint32_t new_keys() const noexcept { return new_every_ != 0 ? count_ / new_every_ : 0; }
+
   private:
     std::uint32_t next_;
     std::vector<std::uint32_t> draws_;
+    std::uint32_t new_every_;
+    std::uint32_t new_next_;
+    std::uint32_t count_ = 0;
 };
 
 /// One connection: `left` is the content that is still to come; until the head has ended it is in `head`.
@@ -194,6 +207,7 @@ class generator {
         print("late_p99_us", lateness_.percentile(.99));
         print("unanswered", unanswered_);
         print("next_key", keys_.upcoming());
+        print("new_keys", keys_.new_keys());
         print("errors", 0, "}\n");
     }
 
@@ -265,6 +279,15 @@ class generator {
         for (int i = 0; i < n; ++i) take(connections_[events_[static_cast<std::size_t>(i)].data.u64]);
     }
 
+    static std::size_t content_length(std::string_view head) {
+        constexpr std::string_view name = "\r\ncontent-length: ";
+        const auto at = std::search(head.begin(), head.end(), name.begin(), name.end(), [](char a, char b) {
+            return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
+        });
+        if (at == head.end()) die("an answer has no Content-Length");
+        return std::strtoul(&*at + name.size(), nullptr, 10); // CR LF CR LF follow
+    }
+
     void take(connection& c) {
         if (!c.in_content) {
             const auto n = ::recv(c.fd, buffer_.data(), buffer_.size(), 0);
@@ -286,11 +309,12 @@ class generator {
             }
             if (!bytes.starts_with(expected_)) die("an answer has another status");
             const auto content = bytes.substr(end + 4);
-            if (content.size() > settings_.size) die("an answer is too long");
+            const auto size = settings_.vary ? content_length(bytes.substr(0, end)) : settings_.size;
+            if (content.size() > size || size > settings_.size) die("an answer is too long");
             if (settings_.check && !content.starts_with(std::string_view(c.key.data(), c.key.size()))) {
                 die("an answer has the content of another key");
             }
-            c.left = settings_.size - content.size();
+            c.left = size - content.size();
             c.head.clear();
             c.in_content = true;
         }
@@ -343,6 +367,10 @@ bool parse(int argc, char** argv, settings& s) {
             s.check = true;
             continue;
         }
+        if (name == "--vary") {
+            s.vary = true;
+            continue;
+        }
         if (++i == argc) return false;
         if (name == "--status") {
             s.status = argv[i];
@@ -350,6 +378,9 @@ bool parse(int argc, char** argv, settings& s) {
             s.first = static_cast<std::uint32_t>(number(i));
         } else if (name == "--zipf") {
             s.zipf = static_cast<std::uint32_t>(number(i));
+        } else if (name == "--new" && i + 1 < argc) {
+            s.new_every = static_cast<std::uint32_t>(number(i));
+            s.new_first = static_cast<std::uint32_t>(number(++i));
         } else if (name == "--requests") {
             s.requests = number(i);
         } else if (name == "--rate") {
@@ -368,7 +399,7 @@ int main(int argc, char** argv) {
     if (!parse(argc, argv, s)) {
         std::fputs("usage: load PORT SIZE CONNECTIONS SECONDS [--status N] [--sequence FIRST | --zipf KEYS] "
                    "[--check] "
-                   "[--requests N] [--rate R] <REQUEST\n",
+                   "[--vary] [--check] [--requests N] [--rate R] <REQUEST\n",
                    stderr);
         return 2;
     }

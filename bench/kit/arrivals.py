@@ -23,10 +23,10 @@ def run(arguments):
     pause = arguments.connections / arguments.rate
     title = f"{arguments.connections:,} connections, each asks every {pause * 1000:.0f} ms"
     output = rounds.Output(arguments, "arrivals",
-                           f"{arguments.rate:,} hits of 1 KiB a second at even distances, medians of {arguments.rounds} "
-                           f"alternating rounds of {arguments.seconds} s", connections=arguments.connections,
-                           rate=arguments.rate, rounds=arguments.rounds, seconds=arguments.seconds,
-                           realtime=bool(pace.realtime()))
+                           f"{arguments.rate:,} hits of 1 KiB a second at even distances, medians of "
+                           f"{arguments.rounds} alternating rounds of {arguments.seconds} s",
+                           connections=arguments.connections, rate=arguments.rate, rounds=arguments.rounds,
+                           seconds=arguments.seconds, realtime=bool(pace.realtime()))
     with ExitStack() as stack:
         setting = rounds.open_setting(stack, rounds.Scenario(), servers.find_meshcache(arguments.meshcache))
         candidates = [kind() for kind in kinds]

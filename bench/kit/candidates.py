@@ -186,9 +186,9 @@ class TrafficServer(Candidate):
                 f"PROXY_CONFIG_LOG_LOGFILE_DIR={root}/log", "traffic_server"]
 
     def is_hit(self, response):
-        # [uScMs...: the letter after c is H for a hit in memory or on disk.
-        via = response.getheader("Via", "")
-        return "[" in via and "cH" in via.rpartition("[")[2] or "cR" in via.rpartition("[")[2]
+        # As in [uScHs ...: the letter after c is H for a hit on disk, R for one in memory.
+        codes = response.getheader("Via", "").rpartition("[")[2]
+        return "cH" in codes or "cR" in codes
 
     def version(self):
         return first_line("traffic_server", "-V").split(" - build")[0]

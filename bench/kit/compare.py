@@ -20,6 +20,7 @@ FIGURES = {
     "p99_ms": ("p99 ms", None),
     "ms": ("ms", None),
     "each": ("bytes for each", None),
+    "to_bound": ("resident memory to the bound", None),
     "beyond": ("bytes beyond its own", None),
     "meshcache_objects": ("hit ratio, objects", None),
     "meshcache_bytes": ("hit ratio, bytes", None),
@@ -79,7 +80,8 @@ def run(arguments):
     for key in common:
         lines += rows(key, old[key], new[key])
     print("\n".join(lines))
-    print("\n† in one of them the figure does not hold.")
+    if any("†" in line for line in lines):
+        print("\n† in one of them the figure does not hold.")
     for key in [*old, *new]:
         if key not in common:
             print(f"only in the {'old' if key in old else 'new'} one: {key[0]}: {key[1]}")

@@ -16,6 +16,7 @@ BENCHES = {
     "zipf": TIMED,
     "pass": TIMED,
     "misses": TIMED,
+    "mix": TIMED,
     "latency": TIMED,
     "arrivals": TIMED,
     "redis": ("rounds", "wait-quiet", "meshcache"),
@@ -23,6 +24,7 @@ BENCHES = {
     "following": ("seconds", "wait-quiet", "meshcache"),
     "cold": ("wait-quiet", "meshcache"),
     "memory": ("meshcache",),
+    "churn": ("meshcache",),
     "connections": ("meshcache",),
     "traces": ("traces",),
 }
@@ -59,10 +61,16 @@ def run(arguments):
             continue
         words = command(name, arguments, folder)
         say(f"== {shlex.join(words[1:])}")
-        done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False)
-        (folder / f"{name}.md").write_text(done.stdout)
-        print(f"## {name}\n\n{done.stdout}", flush=True)
-        if done.returncode:
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:
+            try:
+                text, _ = child.communicate()
+            except BaseException:
+                child.terminate()  # so that it stops its servers
+                child.wait()
+                raise
+        (folder / f"{name}.md").write_text(text)
+        print(f"## {name}\n\n{text}", flush=True)
+        if child.returncode:
             failed.append(name)
     if failed:
         say(f"bench/run all: these failed: {', '.join(failed)}")

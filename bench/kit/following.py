@@ -74,7 +74,8 @@ def run(arguments):
     with ExitStack() as stack:
         setting = rounds.open_setting(stack, scenario, servers.find_meshcache(arguments.meshcache))
         for count in counts:
-            machine.wait_until_quiet(max(0, patience - time.monotonic())) if arguments.wait_quiet else None
+            if time.monotonic() < patience:
+                machine.wait_until_quiet(patience - time.monotonic())
             summary[f"{count} replicas"] = measure(setting, count, arguments.rate, arguments.seconds)
             say(f"  {count} replicas: Redis {summary[f'{count} replicas']['redis_us']:.1f} us a record")
     lines = ["| | records per entry of the log | Redis' CPU µs per record | writer's strand | each follower | "
@@ -86,8 +87,8 @@ def run(arguments):
         base, each = fit([(s["replicas"], s["redis_us"]) for s in summary.values()])
         modelled = base + each * MODELLED
         result["model"] = {"base_us": base, "each_us": each, "replicas": MODELLED, "redis_us": modelled}
-        lines += ["", f"Redis spends {base:.1f} µs on a record, and {each:.2f} µs more for each replica that follows. By "
-                  f"that line, {MODELLED:,} replicas would make it {modelled:,.0f} µs: at most "
+        lines += ["", f"Redis spends {base:.1f} µs on a record, and {each:.2f} µs more for each replica that follows. "
+                  f"By that line, {MODELLED:,} replicas would make it {modelled:,.0f} µs: at most "
                   f"{1e6 / max(modelled, 1e-3):,.0f} records a second, of all replicas together, with its core full."]
     output.add(result, "\n".join(lines))
     return 0

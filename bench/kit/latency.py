@@ -50,9 +50,13 @@ class Bench:
         self.purged = arguments.purged
         self.new_key = 10_000_000
 
-    def new_keys(self):
-        self.new_key += 5_000_000
-        return sequence(self.new_key)
+    def new_keys(self, rate):
+        """For a load that asks at most so often a second."""
+        first = self.new_key
+        self.new_key += rate * (self.seconds + 5)
+        if self.new_key > 99_999_999:
+            raise BenchError("eight digits are used up: fewer --rounds or --seconds are needed")
+        return sequence(first)
 
 
 @contextmanager
@@ -65,8 +69,8 @@ def misses(bench, candidate):
     """New keys, one after the other on 16 connections, as fast as they come."""
     if candidate.helpers:
         before = admin.metric(candidate.admin_port, "meshcache_redis_puts_total")
-    with load.Background(bench.setting.load_core, candidate.port, bench.new_keys(), bench.seconds + 5,
-                         connections=16):
+    with load.Background(bench.setting.load_core, candidate.port, bench.new_keys(100_000),
+                         bench.seconds + 5, connections=16):
         yield
     if candidate.helpers:
         written = admin.metric(candidate.admin_port, "meshcache_redis_puts_total") - before
@@ -79,7 +83,12 @@ def misses(bench, candidate):
 def purge(bench, candidate):
     """One purge of a tag that many stored responses have, a third of the way through."""
     # They are all stored before, and none is afterwards.
-    load.run(bench.setting.load_core, candidate.port, sequence(TAGGED, "--requests", bench.purged), 600)
+    upstream = bench.setting.upstream
+    for _ in range(2):
+        answered = upstream.answered()
+        load.run(bench.setting.load_core, candidate.port, sequence(TAGGED, "--requests", bench.purged), 600)
+    if upstream.answered() - answered > bench.purged / 1000:
+        raise BenchError(f"{candidate.name} does not keep {bench.purged} keys that are to be purged")
     failure = []
 
     def purge_later():
@@ -98,7 +107,7 @@ def purge(bench, candidate):
     if failure:
         raise failure[0]
     for key, expected in ((0, True), (TAGGED, False), (TAGGED + bench.purged - 1, False)):
-        with proof.Prover(candidate, bench.setting.upstream, load.key_path(key)) as prover:
+        with proof.Prover(candidate, upstream, load.key_path(key)) as prover:
             if prover.ask({}) != expected:
                 prover.fail(f"key {key} is {'not ' if expected else ''}a hit after the purge of tag t01")
 
@@ -109,7 +118,7 @@ def hang(bench, candidate):
     for pid in candidate.redis.pids():
         servers.send_signal(pid, signal.SIGSTOP)
     try:
-        with load.Background(bench.setting.load_core, candidate.port, bench.new_keys(), bench.seconds + 5,
+        with load.Background(bench.setting.load_core, candidate.port, bench.new_keys(200), bench.seconds + 5,
                              "--rate", 100):
             yield
     finally:
@@ -174,7 +183,8 @@ def run(arguments):
         rate = arguments.rate or round(peak_rate(candidates, setting) / 2)
         output = rounds.Output(arguments, "latency",
                                f"hits at {rate:,} requests a second at even distances over {load.CONNECTIONS} "
-                               f"connections, medians of {arguments.rounds} alternating rounds of {arguments.seconds} s",
+                               f"connections, medians of {arguments.rounds} alternating rounds of "
+                               f"{arguments.seconds} s",
                                rate=rate, rounds=arguments.rounds, seconds=arguments.seconds,
                                realtime=bool(pace.realtime()))
         bench = Bench(setting, arguments)

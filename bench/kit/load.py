@@ -87,7 +87,7 @@ def run(core, port, load, seconds, *options, generator="light", connections=CONN
 
 
 class Background:
-    """bench/load beside something else. Leave the with block, or call result(), to end it."""
+    """bench/load beside something else; ends with the block that it is used in. `seconds` must be longer than that."""
 
     def __init__(self, core, port, load, seconds, *options, connections=CONNECTIONS):
         words = light_command(port, load, seconds, connections, *options)
@@ -100,12 +100,10 @@ class Background:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        if self.process.poll() is None:
+    def __exit__(self, failed, *_):
+        early = self.process.poll() is not None
+        if not early:
             self.process.terminate()
-        self.process.communicate()
-
-    def result(self):
-        """Waits for its end; what it reports."""
         out, err = self.process.communicate()
-        return parse("load", self.process.returncode, out, err)
+        if early and not failed:
+            raise BenchError(f"the load beside ended too early: {(err + out).strip()[-500:]}")

@@ -17,7 +17,7 @@ MADE = {"age", "cache-status", "x-cache-status", "x-varnish", "connection", "acc
 def add_arguments(parser):
     parser.add_argument("--objects", type=int, default=100_000, metavar="N", help="stored responses [100000]")
     parser.add_argument("--only", metavar="NAME,...", help="of " + ", ".join(c.name for c in CANDIDATES))
-    rounds.add_common_arguments(parser)
+    rounds.add_common_arguments(parser, timed=False)
 
 
 def anonymous(pids):
@@ -79,8 +79,8 @@ def measure(candidate, setting, objects):
         raise BenchError(f"{candidate.name} does not keep {objects} responses")
     key, head, content = own_bytes(candidate, setting.upstream)
     each = (after - before) / objects
-    return {"charged": charged / objects, "before": before, "after": after, "each": each, "key": key, "head": head, "content": content,
-            "beyond": each - key - head - content}
+    return {"before": before, "after": after, "each": each, "charged": charged / objects, "key": key, "head": head,
+            "content": content, "beyond": each - key - head - content}
 
 
 def run(arguments):
@@ -100,8 +100,10 @@ def run(arguments):
             candidate.start(setting)
             s = summary[candidate.name] = measure(candidate, setting, arguments.objects)
             say(f"  {candidate.name}: {s['beyond']:.0f} bytes")
+            counted = f"{s['charged']:,.0f}" if s["charged"] else ""
             lines.append(f"| {candidate.name} | {s['before'] / 2**20:.1f} MiB | {s['after'] / 2**20:.1f} MiB | "
-                         f"{s['each']:,.0f} | {format(s['charged'], ',.0f') if s['charged'] else ''} | {s['key']}, {s['head']}, {s['content']} | {s['beyond']:,.0f} |")
+                         f"{s['each']:,.0f} | {counted} | {s['key']}, {s['head']}, {s['content']} | "
+                         f"{s['beyond']:,.0f} |")
             candidate.stop()
     output.add({"name": "memory", "title": "memory of a stored response",
                 "peers": [kind.name for kind in kinds if kind.is_peer], "summary": summary}, "\n".join(lines))

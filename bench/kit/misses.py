@@ -22,7 +22,7 @@ class Misses(rounds.Scenario):
     name = "misses"
     title = "1 KiB, every key new"
     upstream_options = ("--keys",)
-    asks_upstream = True
+    asks_upstream = 1.
 
     def __init__(self, candidates):
         self.candidates = candidates
@@ -32,13 +32,14 @@ class Misses(rounds.Scenario):
     def load(self, candidate):
         first = self.next_key[candidate.name]
         self.puts[candidate.name] = puts(candidate)
-        # Far from each other, so that those of the warm-up, whose number is not known, are not asked for again.
-        self.next_key[candidate.name] = first + 5_000_000
         return load.Load(self.size, load.KEYED_PATH, options=("--sequence", first, "--check"))
 
     def prepare(self, candidate, setting):
         proof.misses(candidate, setting.upstream, range(3))
         self.next_key[candidate.name] = 100
+
+    def after(self, candidate, report):
+        self.next_key[candidate.name] = report["next_key"]
 
     def check(self, candidate, setting, report):
         """What was asked for last is stored; with Redis, how much of it Redis took."""

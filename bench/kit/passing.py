@@ -14,7 +14,7 @@ def add_arguments(parser):
 class Pass(rounds.Scenario):
     name = "pass"
     upstream_options = ("--cache-control", "no-store")
-    asks_upstream = True
+    asks_upstream = 1.
 
     def __init__(self, size, candidates):
         self.size = size

@@ -14,6 +14,7 @@ FIGURES = {
     "zipf": ("cpu_us", "CPU µs per request"),
     "pass": ("cpu_us", "CPU µs per request"),
     "misses": ("cpu_us", "CPU µs per request"),
+    "mix": ("cpu_us", "CPU µs per request"),
     "latency": ("p99_us", "p99 µs"),
     "arrivals": ("p99_us", "p99 µs"),
     "redis": ("cpu_us", "CPU µs per record"),
@@ -21,6 +22,7 @@ FIGURES = {
     "propagation": ("p99_ms", "p99 ms"),
     "memory": ("beyond", "bytes of a 1 KiB response beyond key, head and content"),
     "cold": ("ms", "ms"),
+    "churn": ("to_bound", "resident memory, less idle, divided by the bound"),
     "traces": ("meshcache_objects", "hit ratio"),
     "connections": ("each", "bytes for each connection"),
 }

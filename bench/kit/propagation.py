@@ -163,6 +163,8 @@ def run(arguments):
         summary = {}
         for name, (title, change) in KINDS.items():
             say(f"  {title}")
+            if arguments.wait_quiet:
+                machine.wait_until_quiet(arguments.wait_quiet)
             times, void = measure(change, arguments.changes, writer, reader, application, rng)
             summary[name] = {"p50_ms": at(times, .5), "p99_ms": at(times, .99), "max_ms": times[-1], "void": void}
     rows = [f"| {KINDS[name][0]} | {s['p50_ms']:.2f} | {s['p99_ms']:.2f} | {s['max_ms']:.2f} | {s['void']} |"

@@ -120,8 +120,8 @@ def measure(candidate, setting, first, count):
 def table(title, summary):
     reference = summary["webdis"]
     lines = [f"### {title}", "",
-             "| | records/s | spread | to webdis | CPU µs per record | spread | to webdis | Redis' CPU µs | to webdis |",
-             "|---|---|---|---|---|---|---|---|---|"]
+             "| | records/s | spread | to webdis | CPU µs per record | spread | to webdis | Redis' CPU µs | "
+             "to webdis |", "|---|---|---|---|---|---|---|---|---|"]
     for name, s in summary.items():
         lines.append(f"| {name}{' ‡' if s['foreign'] > rounds.FOREIGN else ''} | {s['rate']:,.0f} | "
                      f"{s['rate_spread']:.0%} | {s['rate'] / reference['rate']:.1f} | {s['cpu_us']:.2f} | "
@@ -149,15 +149,14 @@ def run(arguments):
                                f"{arguments.rounds} alternating rounds", records=arguments.records, record_size=size,
                                rounds=arguments.rounds)
 
-        def measurement(candidate, number):
-            first = (number + 1) * 1_000_000
-            attempt = 0
+        # Keys that are there already would not be new records.
+        firsts = iter(range(1000, 99_999_999 - arguments.records, arguments.records))
 
+        def measurement(candidate, number):
             def once():
-                nonlocal attempt  # keys that are there already would not be new records
-                attempt += 1
-                candidate.redis.command("FLUSHALL") if candidate is webdis else None
-                return measure(candidate, setting, first + attempt * arguments.records, arguments.records)
+                if candidate is webdis:
+                    candidate.redis.command("FLUSHALL")
+                return measure(candidate, setting, next(firsts), arguments.records)
 
             result = rounds.in_peace(patience, once)
             say(f"  round {number + 1}/{arguments.rounds}: {candidate.name:<14}{result['rate']:>9,.0f}/s "

@@ -29,8 +29,8 @@ class Scenario:
     upstream_options = ()  # of bench/limit
     limit_options = ()  # of bench/limit as a candidate
     generator = "light"
-    asks_upstream = False  # with each request; otherwise never
-    tolerated = 0.  # part of the requests that may be misses where all should be hits
+    asks_upstream = 0.  # with this part of the requests
+    tolerated = 0.  # and with this part more
 
     def load(self, candidate):
         """The load.Load of the next measurement."""
@@ -39,6 +39,9 @@ class Scenario:
     def prepare(self, candidate, setting):
         """Proves that the candidate does what is to be measured, and warms it."""
         raise NotImplementedError
+
+    def after(self, candidate, report):
+        """After each run of the load, the warm-up included."""
 
     def check(self, candidate, setting, report):
         """After each measurement; raises BenchError, or returns figures to add to it."""
@@ -56,12 +59,14 @@ def add_arguments(parser, candidates):
     add_common_arguments(parser)
 
 
-def add_common_arguments(parser):
+def add_common_arguments(parser, timed=True):
     parser.add_argument("--meshcache", metavar="PATH", help="the binary [build/release/meshcache]")
+    parser.add_argument("--json", metavar="FILE", help="write all figures there")
+    if not timed:
+        return
     parser.add_argument("--wait-quiet", type=int, default=0, metavar="SECONDS",
                         help="measure only while nothing else runs on the machine, and what was disturbed again; "
                              "give that up after so long [0]")
-    parser.add_argument("--json", metavar="FILE", help="write all figures there")
 
 
 def choose(only, candidates):
@@ -113,6 +118,16 @@ class Cost:
         return dict(spent, server=spent["user"] + spent["system"], foreign=max(0., (spent["busy"] - ours) / took))
 
 
+def check_upstream(candidate, scenario, requests, asked_upstream):
+    """Raises BenchError unless the upstream was asked as often as the scenario says. It may be asked a little more
+    often: a cache may ask twice where two asked at once."""
+    share = scenario.asks_upstream
+    least, most = int(share * requests) - (share < 1), (share * 1.01 + scenario.tolerated) * requests
+    if not least <= asked_upstream <= most:
+        raise BenchError(f"{candidate.name} asked the upstream {asked_upstream} times for {requests} requests, "
+                         f"of which {share:.0%} should reach it")
+
+
 def measure(candidate, setting, scenario, seconds):
     """One candidate, one round."""
     answered = setting.upstream.answered()
@@ -120,12 +135,11 @@ def measure(candidate, setting, scenario, seconds):
     asked = scenario.load(candidate)
     report = load.run(setting.load_core, candidate.port, asked, seconds, generator=scenario.generator)
     spent = cost.stop()
+    scenario.after(candidate, report)
     requests = report["requests"]
     asked_upstream = setting.upstream.answered() - answered
-    if candidate.is_cache and not scenario.asks_upstream and asked_upstream > scenario.tolerated * requests:
-        raise BenchError(f"{candidate.name} asked the upstream while its hits were measured")
-    if scenario.asks_upstream and not requests <= asked_upstream <= requests * 1.01:
-        raise BenchError(f"{candidate.name} asked the upstream {asked_upstream} times for {requests} requests")
+    if candidate.is_cache or scenario.asks_upstream:
+        check_upstream(candidate, scenario, requests, asked_upstream)
     result = {
         "rate": requests / report["seconds"],
         "cpu_s": spent["server"],
@@ -136,7 +150,7 @@ def measure(candidate, setting, scenario, seconds):
         # Begun when the generator was started, so a little below the truth.
         "server_busy": spent["server"] / report["seconds"],
         "generator_busy": spent["generator"] / report["seconds"],
-        "misses": asked_upstream / requests,
+        "asked_upstream": asked_upstream / requests,
         "load_busy": (spent["generator"] + spent["upstream"] + spent["helpers"]) / report["seconds"],
         "foreign": spent["foreign"],
     }
@@ -210,7 +224,9 @@ def run_scenario(arguments, scenario, patience):
             candidate.start(setting)
             scenario.prepare(candidate, setting)
         for candidate in candidates:  # warm up: buffers, caches, the CPU's clock
-            load.run(setting.load_core, candidate.port, scenario.load(candidate), 1, generator=scenario.generator)
+            report = load.run(setting.load_core, candidate.port, scenario.load(candidate), 1,
+                              generator=scenario.generator)
+            scenario.after(candidate, report)
 
         def measurement(candidate, number):
             result = in_peace(patience, lambda: measure(candidate, setting, scenario, arguments.seconds))
@@ -229,20 +245,27 @@ def run_scenario(arguments, scenario, patience):
         }
 
 
-def best_peer(result, figure, best, valid):
-    """The best value that a peer reached, and whether it is valid; (None, False) without peers."""
-    peers = [result["summary"][name] for name in result["peers"] if name in result["summary"]]
-    sound = [s for s in peers if s[valid]]
-    values = [s[figure] for s in sound or peers]
-    return (best(values), bool(sound)) if values else (None, False)
+def peer_summaries(result):
+    return [result["summary"][name] for name in result["peers"] if name in result["summary"]]
+
+
+def best_peer_rate(result):
+    """The highest rate of a peer, and whether that is all it can do; (None, False) without peers."""
+    best = max(peer_summaries(result), key=lambda s: s["rate"], default=None)
+    return (best["rate"], best["rate_valid"]) if best else (None, False)
+
+
+def best_peer_cpu(result):
+    """The least CPU per request of the peers whose figure is valid, or None."""
+    return min((s["cpu_us"] for s in peer_summaries(result) if s["cpu_valid"]), default=None)
 
 
 def table(result):
     """The summary as Markdown."""
     summary = result["summary"]
     limit = summary.get("limit")
-    peer_rate, peer_rate_valid = best_peer(result, "rate", max, "rate_valid")
-    peer_cpu, peer_cpu_valid = best_peer(result, "cpu_us", min, "cpu_valid")
+    peer_rate, peer_rate_valid = best_peer_rate(result)
+    peer_cpu = best_peer_cpu(result)
     helped = any("helpers_us" in s for s in summary.values())
     columns = ["", "req/s", "spread", "to the limit", "to the best peer", "CPU µs per request (user)", "spread",
                "limit's CPU / its", "best peer's CPU / its", *(["Redis' CPU µs"] if helped else []), "p50 / p99 µs",
@@ -256,7 +279,9 @@ def table(result):
         mark = "" if s["rate_valid"] else " †"
         cpu = [f"{s['cpu_us']:.2f} ({s['user_us']:.2f})", f"{s['cpu_us_spread']:.0%}",
                ratio(limit["cpu_us"], s["cpu_us"]) if limit and limit["cpu_valid"] else "",
-               ratio(peer_cpu, s["cpu_us"]) if peer_cpu_valid and s is not limit else ""] if s["cpu_valid"] else ["–"] * 4
+               ratio(peer_cpu, s["cpu_us"]) if s is not limit else ""]
+        if not s["cpu_valid"]:
+            cpu = ["–"] * len(cpu)
         row = [name + (" ‡" if s["foreign"] > FOREIGN else ""), f"{s['rate']:,.0f}{mark}", f"{s['rate_spread']:.0%}",
                ratio(s["rate"], limit and limit["rate"], s["rate_valid"] and limit and limit["rate_valid"]),
                "" if s is limit else ratio(s["rate"], peer_rate, s["rate_valid"] and peer_rate_valid), *cpu,
@@ -273,7 +298,8 @@ def notes(summaries):
         lines += ["", f"† the server took less than {BUSY:.0%} of its core: the load was at its own limit (or others "
                       "took the core), so the rate says nothing about the server. Its CPU per request holds."]
     if not all(s.get("cpu_valid", True) for s in summaries):
-        lines += ["", f"–: in one round or more the server had less than {LEAST_CPU} s of CPU time, too little to tell."]
+        lines += ["", f"–: in one round or more the server had less than {LEAST_CPU} s of CPU time, too little to "
+                      "tell."]
     if any(s["foreign"] > FOREIGN for s in summaries):
         lines += ["", f"‡ disturbed: in one round or more, other processes took over {FOREIGN:.0%} of a core. "
                       "What it shows is rough at best; measure again on a quiet machine."]

@@ -64,8 +64,9 @@ def run(arguments):
     if not paths:
         raise BenchError(f"no trace (*.txt, *.txt.gz) is in {folder}")
     replay = find_replay(arguments.replay)
-    output = rounds.Output(arguments, "traces", f"the store with {arguments.shards} shard(s); without a size a response "
-                           f"has {arguments.content} bytes", content=arguments.content, shards=arguments.shards)
+    output = rounds.Output(arguments, "traces", f"the store with {arguments.shards} shard(s); without a size a "
+                           f"response has {arguments.content} bytes of content",
+                           content=arguments.content, shards=arguments.shards)
     rows = ["| trace | store | | LRU: objects / bytes | meshcache | Belady | way from LRU to Belady |",
             "|---|---|---|---|---|---|---|"]
     summary = {}

@@ -65,6 +65,19 @@ class ToolsTest(unittest.TestCase):
         with self.assertRaisesRegex(BenchError, "another key"):
             self.ask(upstream.port, asked, "--requests", 100)
 
+    def test_new_keys_come_between_the_others(self):
+        upstream = self.upstream("--keys")
+        asked = load.Load(1024, load.KEYED_PATH, options=("--zipf", 10, "--new", 4, 5000, "--check"))
+        self.assertEqual(self.ask(upstream.port, asked, "--requests", 100)["new_keys"], 25)
+
+    def test_contents_of_many_sizes_are_read_to_their_end(self):
+        upstream = self.upstream("--keys", "--vary", size=65536)
+        self.assertEqual(len(proof.content(upstream, load.key_path(15))), 65536)
+        asked = load.Load(65536, load.KEYED_PATH, options=("--sequence", 0, "--vary", "--check"))
+        self.assertEqual(self.ask(upstream.port, asked, "--requests", 500)["requests"], 500)
+        fixed = load.Load(65536, load.KEYED_PATH, options=("--sequence", 15, "--check"))
+        self.assertEqual(self.ask(upstream.port, fixed, "--requests", 1)["requests"], 1)
+
     def test_another_status_ends_the_load(self):
         upstream = self.upstream("--status", "304")
         self.assertEqual(self.ask(upstream.port, load.Load(0, status=304), "--requests", 10)["requests"], 10)
@@ -134,8 +147,8 @@ class TablesTest(unittest.TestCase):
         self.assertAlmostEqual(summary["rate_spread"], 20 / 110)
 
     def test_ratios_to_the_limit_and_to_the_best_peer(self):
-        text = rounds.table(result(limit=[one_round(rate=2000., cpu_us=5.)], meshcache=[one_round(rate=1500., cpu_us=6.25)],
-                                   nginx=[one_round()]))
+        text = rounds.table(result(limit=[one_round(rate=2000., cpu_us=5.)],
+                                   meshcache=[one_round(rate=1500., cpu_us=6.25)], nginx=[one_round()]))
         row = next(line for line in text.splitlines() if line.startswith("| meshcache"))
         self.assertIn("| 1,500 | 0% | 0.75 | 1.50 | 6.25 (3.00) | 0% | 0.80 | 1.60 |", row)
         self.assertNotIn("†", text)
@@ -153,9 +166,28 @@ class TablesTest(unittest.TestCase):
         self.assertIn("–", rounds.table(result(meshcache=[one_round(cpu_s=.1)])))
 
     def test_an_invalid_peer_marks_the_ratio_to_it(self):
-        text = rounds.table(result(meshcache=[one_round()], nginx=[one_round(server_busy=.2)]))
+        both = result(meshcache=[one_round()], nginx=[one_round(server_busy=.2)], haproxy=[one_round(rate=100.)])
+        both["peers"] = ["nginx", "haproxy"]
+        text = rounds.table(both)
         row = next(line for line in text.splitlines() if line.startswith("| meshcache"))
         self.assertIn("1.00 †", row)
+
+    def test_the_upstream_is_asked_as_often_as_the_scenario_says(self):
+        def check(share, tolerated, requests, asked):
+            scenario = rounds.Scenario()
+            scenario.asks_upstream, scenario.tolerated = share, tolerated
+            candidate = Candidate()
+            candidate.name = "one"
+            rounds.check_upstream(candidate, scenario, requests, asked)
+
+        check(0., 0., 1000, 0)
+        check(1., 0., 1000, 1000)
+        check(.05, .002, 1000, 50)
+        check(0., .001, 10000, 10)
+        for wrong in ((0., 0., 1000, 1), (1., 0., 1000, 999), (1., 0., 1000, 1011), (.05, .002, 1000, 48),
+                      (.05, .002, 1000, 53)):
+            with self.assertRaises(BenchError, msg=wrong):
+                check(*wrong)
 
     def test_rounds_alternate(self):
         class Named:
