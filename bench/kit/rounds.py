@@ -279,7 +279,7 @@ def table(result):
         mark = "" if s["rate_valid"] else " †"
         cpu = [f"{s['cpu_us']:.2f} ({s['user_us']:.2f})", f"{s['cpu_us_spread']:.0%}",
                ratio(limit["cpu_us"], s["cpu_us"]) if limit and limit["cpu_valid"] else "",
-               ratio(peer_cpu, s["cpu_us"]) if s is not limit else ""]
+               ratio(peer_cpu, s["cpu_us"]) if peer_cpu and s is not limit else ""]
         if not s["cpu_valid"]:
             cpu = ["–"] * len(cpu)
         row = [name + (" ‡" if s["foreign"] > FOREIGN else ""), f"{s['rate']:,.0f}{mark}", f"{s['rate_spread']:.0%}",
