@@ -61,7 +61,7 @@ class Bench:
 
 @contextmanager
 def peace(_bench, _candidate):
-    yield
+    yield []
 
 
 @contextmanager
@@ -70,8 +70,8 @@ def misses(bench, candidate):
     if candidate.helpers:
         before = admin.metric(candidate.admin_port, "meshcache_redis_puts_total")
     with load.Background(bench.setting.load_core, candidate.port, bench.new_keys(100_000),
-                         bench.seconds + 5, connections=16):
-        yield
+                         bench.seconds + 5, connections=16) as background:
+        yield [background.process.pid]
     if candidate.helpers:
         written = admin.metric(candidate.admin_port, "meshcache_redis_puts_total") - before
         say(f"  {candidate.name}: {written / bench.seconds:,.0f} records a second written behind")
@@ -101,7 +101,7 @@ def purge(bench, candidate):
     thread = threading.Thread(target=purge_later)
     thread.start()
     try:
-        yield
+        yield []
     finally:
         thread.join()
     if failure:
@@ -119,8 +119,8 @@ def hang(bench, candidate):
         servers.send_signal(pid, signal.SIGSTOP)
     try:
         with load.Background(bench.setting.load_core, candidate.port, bench.new_keys(200), bench.seconds + 5,
-                             "--rate", 100):
-            yield
+                             "--rate", 100) as background:
+            yield [background.process.pid]
     finally:
         for pid in candidate.redis.pids():
             servers.send_signal(pid, signal.SIGCONT)

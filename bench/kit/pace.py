@@ -1,5 +1,6 @@
 """Measurements at a fixed rate: requests leave when they are due, whatever the answers do."""
 import subprocess
+from contextlib import nullcontext
 
 from . import load, rounds
 from .machine import say
@@ -24,16 +25,13 @@ def realtime():
 
 
 def measure(candidate, setting, asked, seconds, rate, connections=load.CONNECTIONS, during=None):
-    """One candidate at `rate` requests a second. `during` is a context manager that is open meanwhile."""
-    cost = rounds.Cost(candidate, setting)
-    if during:
-        with during:
-            report = load.run(setting.load_core, candidate.port, asked, seconds, "--rate", rate,
-                              connections=connections, first=realtime())
-    else:
+    """One candidate at `rate` requests a second. `during` is a context manager that is open meanwhile; it gives the
+    processes that belong to the bench."""
+    with during or nullcontext([]) as pids:
+        cost = rounds.Cost(candidate, setting, pids)
         report = load.run(setting.load_core, candidate.port, asked, seconds, "--rate", rate, connections=connections,
                           first=realtime())
-    spent = cost.stop()
+        spent = cost.stop()
     figures = {name: report[name] for name in ("p50_us", "p99_us", "p999_us", "max_us", "late_p99_us", "unanswered")}
     return dict(figures, rate=report["requests"] / seconds, cpu_us=spent["server"] / report["requests"] * 1e6,
                 cpu_s=spent["server"], server_busy=spent["server"] / report["seconds"],

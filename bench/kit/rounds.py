@@ -92,11 +92,11 @@ def install(candidates, generator="light"):
 class Cost:
     """CPU time that candidates, helpers, the load and others take between start and stop()."""
 
-    def __init__(self, candidate, setting):
+    def __init__(self, candidate, setting, more=()):
         self.cores = (setting.server_core, setting.load_core)
         self.candidate = candidate
         self.pids = candidate.pids()
-        self.helpers = candidate.helper_pids()
+        self.helpers = [*candidate.helper_pids(), *more]
         self.upstream = setting.upstream.pids()
         self.before = self.now()
         self.began = time.monotonic()
