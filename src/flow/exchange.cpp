@@ -40,6 +40,7 @@ void exchange::reset() noexcept {
     is_head_ = unsafe_ = false;
     asked_stale_ = false;
     wanted_ = consistency::eventual;
+    unconfirmed_ = false;
     at_variant_ = joined_late_ = behind_ = as_client_asks_ = updates_ = fetch_behind_ = outdates_stored_ =
         stores_post_ = false;
     remote_insert_.reset();
@@ -135,6 +136,7 @@ action exchange::on_synced(bool synced, wall_time now) {
         in_sync_ = true; // as of a moment ago
         return answer_or_miss(now);
     }
+    unconfirmed_ = true;
     if (settings_.when_unconfirmed == unconfirmed::refuse) return refuse_unconfirmed();
     if (settings_.when_unconfirmed == unconfirmed::stale) {
         const auto next = answer_or_miss(now);

@@ -322,6 +322,7 @@ bool exchange::wants_whole_of(const http::response_head& part, wall_time request
 }
 
 bool exchange::stale_for(int status, wall_time now) {
+    if (unconfirmed_ && settings_.when_unconfirmed != unconfirmed::stale) return false;
     if (status < 500 || !basis_ || !http::usable_on_error(basis_->meta().life, now)) return false;
     answer_stale(now);
     outcome_.detail = "stale-if-error";
@@ -337,6 +338,7 @@ void exchange::answer_stale(wall_time now) {
 /// Instead of an error.
 bool exchange::may_serve_stale(error_code error, wall_time now) const noexcept {
     if (!basis_ || behind_) return false;
+    if (unconfirmed_ && settings_.when_unconfirmed != unconfirmed::stale) return false;
     const auto& life = basis_->meta().life;
     return http::usable_on_error(life, now) ||
            (is_disconnected(error) &&

@@ -215,7 +215,16 @@ task<flow::action> session::on_answer(upstream_lease lease, const store::version
     if (planted == mutant::version_of_answer) version = shared.versions.next(shared.clock.wall());
     auto next =
         exchange_.on_response(head, framing, version, request_time, shared.clock.wall(), loop_.sweep.now());
-    if (exchange_.outdates_stored()) invalidate(loop_, exchange_.primary_key(), version);
+    if (exchange_.outdates_stored()) {
+        invalidate(loop_, exchange_.primary_key(), version);
+        if (exchange_.is_strong()) {
+            std::vector<store::selector> keys;
+            keys.push_back({.kind = store::selector_kind::key,
+                            .host = {},
+                            .text = std::string(exchange_.primary_key())});
+            co_await floors_settled(std::move(keys), version);
+        }
+    }
     switch (next) {
     case flow::action::fetch: // without conditions, since this answer was about something else
         give_back_after_head(lease);

@@ -1,6 +1,8 @@
 // The part of a session that waits for Redis on behalf of strong consistency.
 #include "session.hpp"
 
+#include <meshcache/http/grammar.hpp>
+
 #include <boost/asio/post.hpp>
 
 #include <memory>
@@ -58,11 +60,17 @@ task<flow::action> session::sync() {
 /// a few times. Returns what to do about it.
 task<session::ending> session::settled(std::string key, store::version version) {
     constexpr int most_repetitions = 3;
+    // That Redis does not answer is known by now.
+    if (exchange_.is_unconfirmed()) co_return ending::answer;
     const auto said = std::make_shared<word>();
     if (!loop_.shared.link->settle(key, version, leave_word(said))) co_return ending::answer;
     const auto what = co_await wait_for_word(said, seconds{75});
     if (what == replica::settlement::stored) co_return ending::answer;
-    if (what == replica::settlement::refused && repetitions_ < most_repetitions) co_return ending::repeat;
+    if (what == replica::settlement::refused) {
+        // What the application has carried out, or has had the content of, is not asked for again.
+        if (framing_.kind != http::body_kind::none || !http::is_safe(head_.verb)) co_return ending::answer;
+        if (repetitions_ < most_repetitions) co_return ending::repeat;
+    }
     loop_.counters.add(counter::unconfirmed_writes);
     co_return loop_.cfg.exchange.when_unconfirmed == flow::unconfirmed::refuse ? ending::refuse
                                                                                : ending::answer;

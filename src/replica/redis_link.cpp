@@ -306,6 +306,7 @@ void link::impl::disconnect() {
     command_.reset();
     follower_.reset();
     answer_all_lookups();
+    forget_settles();
     if (reconciling_) {
         reconciling_ = false;
         reconcile_wanted_ = true;
@@ -382,8 +383,6 @@ void link::impl::finish() {
     wait_timer_.cancel();
     housekeeping_timer_.cancel();
     watch_timer_.cancel();
-    for (const auto& [hash, requests] : std::exchange(settles_, {}))
-        for (const settle_request& request : requests) request.handler(settlement::unknown);
     collect_counts();
     state_.store(link_state::stopped);
     work_.reset();

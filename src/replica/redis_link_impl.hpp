@@ -122,7 +122,8 @@ class link::impl {
         std::optional<store::version> stale; ///< a record of that version will not do
         steady_time wait_until = {};
         steady_time ask_again_at = {}; ///< when the lease of another has run out
-        bool waits = false;            ///< among lease_waiters_
+        bool listed = false;           ///< among lease_waiters_: to be told what the log says of the key
+        bool waits = false;            ///< for another's lease, and no longer for the look-up
         bool asking = false;           ///< a script is under way
         bool ask_again = false;        ///< news came meanwhile
 
@@ -250,18 +251,21 @@ class link::impl {
     void expire_lease_waits();
     void wake_lease_waiters(http::key_view key);
     void release_lease_waiters(http::key_view key);
-    /// Takes it out of the table of those who wait. Returns whether it was there.
-    bool take_lease_waiter(const lookup_ptr& request);
+    void leave_lease_waiters(const lookup_ptr& request);
     void answer_lease_waiters();
     void end_lease(const std::string& key, const store::version& token, store::lease_end how);
-    void on_lease_put(http::key_view key, bool taken);
+    void outdate_lease(http::key_view key, const store::version& floor);
+    void give_up_leases(const write_batch& batch);
+    void on_lease_put(http::key_view key, const store::version& version, bool taken);
     void renew_leases();
     void send_end_lease(std::string_view key, const store::version& token, std::string_view what,
                         milliseconds time);
 
     // ---- redis_link_strong.cpp
     void send_sync(const lookup_ptr& request);
+    bool is_reconciled() const noexcept;
     void answer_synced();
+    void forget_settles();
     void on_settled(http::key_view key, const store::version& version, settlement what);
     void expire_settles();
 
@@ -385,6 +389,7 @@ class link::impl {
     boost::unordered_flat_map<std::string, held_lease> leases_;                       ///< ours, by key
     boost::unordered_flat_map<std::uint64_t, std::vector<lookup_ptr>> lease_waiters_; ///< by the key's hash
     bool watch_armed_ = false;
+    bool loading_scripts_ = false; ///< once more, because Redis had lost them
 
     std::vector<lookup_ptr> syncs_; ///< that wait for the log to be read up to their target
     boost::unordered_flat_map<std::uint64_t, std::vector<settle_request>> settles_; ///< by the key's hash

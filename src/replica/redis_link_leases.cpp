@@ -40,6 +40,7 @@ class link::impl::lease_handle final : public store::fill_lease {
 void link::impl::send_lease(const lookup_ptr& request) {
     request->asking = true;
     request->ask_again = false;
+    if (!std::exchange(request->listed, true)) lease_waiters_[request->hash].push_back(request);
     const store::version token = versions_.next(clock_.wall());
     request->begun = token;
     request->sent = clock_.steady();
@@ -82,7 +83,8 @@ void link::impl::on_lease_reply(const lookup_ptr& request, const store::version&
             load_scripts_again();
         else
             note_error("lease", reply->text());
-        (void)take_lease_waiter(request);
+        leave_lease_waiters(request);
+        request->waits = false;
         send_lookup(request);
         return;
     }
@@ -99,12 +101,10 @@ void link::impl::on_lease_reply(const lookup_ptr& request, const store::version&
             return;
         }
         if (response) slab_.add(counter::redis_lookup_hits);
-        (void)take_lease_waiter(request);
         answer(request, {.response = std::move(response), .lease = {}});
         return;
     }
     if (reply->what() == reply_view::kind::integer) {
-        (void)take_lease_waiter(request);
         if (taken) {
             slab_.add(counter::redis_leases_taken);
             leases_.insert_or_assign(request->key, held_lease{token, clock_.steady()});
@@ -117,7 +117,6 @@ void link::impl::on_lease_reply(const lookup_ptr& request, const store::version&
         return;
     }
     if (request->wait_until <= clock_.steady()) {
-        (void)take_lease_waiter(request);
         answer(request, {.response = {}, .lease = {}, .elsewhere = true});
         return;
     }
@@ -134,7 +133,6 @@ void link::impl::wait_for_lease(const lookup_ptr& request, milliseconds left) {
     request->ask_again_at = clock_.steady() + std::min(left, lease_time) + milliseconds{1};
     if (!request->waits) {
         request->waits = true;
-        lease_waiters_[request->hash].push_back(request);
         slab_.add(counter::redis_leases_waited);
     }
     watch();
@@ -146,6 +144,7 @@ void link::impl::expire_lease_waits() {
     std::vector<lookup_ptr> late, again;
     for (const auto& [hash, waiters] : lease_waiters_) {
         for (const lookup_ptr& request : waiters) {
+            if (!request->waits) continue; // its look-up is under way, with a deadline of its own
             if (request->wait_until <= now)
                 late.push_back(request);
             else if (!request->asking && request->ask_again_at <= now)
@@ -155,7 +154,6 @@ void link::impl::expire_lease_waits() {
     for (const lookup_ptr& request : again) send_lease(request);
     for (const lookup_ptr& request : late) {
         slab_.add(counter::redis_lease_timeouts);
-        (void)take_lease_waiter(request);
         answer(request, {.response = {}, .lease = {}, .elsewhere = true});
     }
 }
@@ -178,27 +176,46 @@ void link::impl::release_lease_waiters(http::key_view key) {
     if (found == lease_waiters_.end()) return;
     const std::vector<lookup_ptr> waiters = found->second;
     for (const lookup_ptr& request : waiters) {
-        if (request->key != key.bytes) continue;
-        (void)take_lease_waiter(request);
-        answer(request, {});
+        if (request->key == key.bytes) answer(request, {});
     }
 }
 
-bool link::impl::take_lease_waiter(const lookup_ptr& request) {
-    if (!std::exchange(request->waits, false)) return false;
+void link::impl::leave_lease_waiters(const lookup_ptr& request) {
+    if (!std::exchange(request->listed, false)) return;
     const auto found = lease_waiters_.find(request->hash);
-    if (found == lease_waiters_.end()) return false;
+    if (found == lease_waiters_.end()) return;
     std::erase(found->second, request);
     if (found->second.empty()) lease_waiters_.erase(found);
-    return true;
 }
 
 void link::impl::answer_lease_waiters() {
     for (const auto& [hash, waiters] : std::exchange(lease_waiters_, {}))
         for (const lookup_ptr& request : waiters) {
-            request->waits = false;
+            request->listed = request->waits = false;
             answer(request, {});
         }
+}
+
+/// A fetch that began before the floor is of no use to those who ask after it.
+void link::impl::outdate_lease(http::key_view key, const store::version& floor) {
+    if (leases_.empty()) return;
+    const auto found = leases_.find(std::string(key.bytes));
+    if (found == leases_.end() || floor < found->second.token) return;
+    const store::version token = found->second.token;
+    leases_.erase(found);
+    send_end_lease(key.bytes, token, "over", milliseconds{0});
+}
+
+/// Redis takes no writes just now: nobody is to wait for what it will not have.
+void link::impl::give_up_leases(const write_batch& batch) {
+    for (const store::response_ptr& response : batch.puts) {
+        if (leases_.empty()) return;
+        const auto found = leases_.find(std::string(response->key()));
+        if (found == leases_.end()) continue;
+        const store::version token = found->second.token;
+        leases_.erase(found);
+        send_end_lease(response->key(), token, "alone", milliseconds{0});
+    }
 }
 
 void link::impl::end_lease(const std::string& key, const store::version& token, store::lease_end how) {
@@ -221,10 +238,11 @@ void link::impl::end_lease(const std::string& key, const store::version& token, 
     }
 }
 
-void link::impl::on_lease_put(http::key_view key, bool taken) {
+void link::impl::on_lease_put(http::key_view key, const store::version& version, bool taken) {
     if (leases_.empty()) return;
     const auto found = leases_.find(std::string(key.bytes));
-    if (found == leases_.end()) return;
+    // A version below the token is of an earlier fetch.
+    if (found == leases_.end() || version < found->second.token) return;
     const store::version token = found->second.token;
     leases_.erase(found);
     send_end_lease(key.bytes, token, taken ? "stored" : "over", milliseconds{0});
@@ -254,6 +272,7 @@ void link::impl::renew_leases() {
 void link::impl::send_end_lease(std::string_view key, const store::version& token, std::string_view what,
                                 milliseconds time) {
     if (!serving_) return; // it runs out by itself
+    const http::key_view view = local_.view(key);
     const std::string lease = names_.lease(key), length = std::to_string(settings_.log_length),
                       ms = std::to_string(time.count());
     const auto bytes = token.bytes();
@@ -271,6 +290,11 @@ void link::impl::send_end_lease(std::string_view key, const store::version& toke
     command_->send(arguments, settings_.command_timeout, [this](const reply_view* reply) {
         if (reply != nullptr && reply->is_error()) slab_.add(counter::redis_errors);
     });
+    // Those of this replica do not hear of it by the log, which skips its own entries.
+    if (what == "alone")
+        release_lease_waiters(view);
+    else if (what != "renew")
+        wake_lease_waiters(view);
 }
 
 } // namespace meshcache::replica

@@ -329,6 +329,7 @@ void link::impl::apply_floor(http::key_view key, const store::version& floor, wa
     queue_.with([&](write_queue& q) { q.forget_below(key, here); });
     if (local_.raise_floor(key, store::floor_bound::heard(floor, here)))
         slab_.add(counter::removed_invalidated);
+    outdate_lease(key, here);
 }
 
 void link::impl::apply_group_floor(std::string_view name, const store::version& floor, wall_time now) {

@@ -43,7 +43,8 @@ void link::impl::begin_lookup(const lookup_ptr& request) {
     pending_lookups_.push_back(request);
     if (!lookup_timer_armed_) arm_lookup_timer();
     if (request->sync) return send_sync(request);
-    if (request->acquire) return send_lease(request);
+    // A Redis that takes no writes gives no leases either.
+    if (request->acquire && !writes_paused_ && write_errors_ == 0) return send_lease(request);
     send_lookup(request);
 }
 
@@ -87,6 +88,7 @@ void link::impl::answer(const lookup_ptr& request, acquired result) {
     const acquire_handler acquire = std::exchange(request->acquire, nullptr);
     const sync_handler sync = std::exchange(request->sync, nullptr);
     if (!handler && !acquire && !sync) return;
+    leave_lease_waiters(request);
     {
         const std::lock_guard lock(gate_mutex_);
         --lookups_;

@@ -22,6 +22,7 @@ void link::impl::send_sync(const lookup_ptr& request) {
             answer(request, {});
             return;
         }
+        if (!is_reconciled()) return answer(request, {});
         if (reply->size() > 0 && (*reply)[0].size() > 0)
             if (const auto id = stream_id::parse((*reply)[0][0].text())) request->target = *id;
         syncs_.push_back(request);
@@ -30,11 +31,16 @@ void link::impl::send_sync(const lookup_ptr& request) {
 }
 
 /// While the local store is being reconciled it may hold what the log has told of already.
+bool link::impl::is_reconciled() const noexcept {
+    return position_ && !reconcile_wanted_ && !reconciling_ && state_.load() == link_state::ready;
+}
+
 void link::impl::answer_synced() {
-    if (syncs_.empty() || !position_ || reconcile_wanted_ || state_.load() != link_state::ready) return;
+    if (syncs_.empty()) return;
+    std::erase_if(syncs_, [](const lookup_ptr& request) { return !request->open(); });
+    if (!is_reconciled()) return;
     std::vector<lookup_ptr> reached;
     std::erase_if(syncs_, [&](const lookup_ptr& request) {
-        if (!request->open()) return true;
         if (request->target > *position_) return false;
         reached.push_back(request);
         return true;
@@ -52,13 +58,22 @@ void link::impl::answer_synced() {
 bool link::impl::settle(std::string_view key, const store::version& version, settle_handler handler) {
     const http::key_view view = local_.view(key);
     if (!queue_.with([&](const write_queue& q) { return q.holds(view); })) return false;
+    if (!following_.load()) { // nobody is there to acknowledge it
+        handler(settlement::unknown);
+        return true;
+    }
     asio::post(
         io_, [this, hash = view.hash,
               request = settle_request{std::string(key), version, clock_.steady() + settings_.command_timeout,
                                        std::move(handler)}]() mutable {
             const http::key_view own{request.key, hash};
-            const bool waits = !finished_ && queue_.with([&](const write_queue& q) { return q.holds(own); });
-            if (!waits) return request.handler(finished_ ? settlement::unknown : settlement::stored);
+            if (!serving_) return request.handler(settlement::unknown);
+            if (!queue_.with([&](const write_queue& q) { return q.holds(own); })) {
+                // Meanwhile Redis has said what becomes of it: what it refuses is held here no longer.
+                const auto held = local_.peek(own);
+                const bool stored = held && held->meta().version >= request.version;
+                return request.handler(stored ? settlement::stored : settlement::refused);
+            }
             settles_[hash].push_back(std::move(request));
             watch();
         });
@@ -78,6 +93,11 @@ void link::impl::on_settled(http::key_view key, const store::version& version, s
     });
     if (found->second.empty()) settles_.erase(found);
     for (const auto& [handler, said] : done) handler(said);
+}
+
+void link::impl::forget_settles() {
+    for (const auto& [hash, requests] : std::exchange(settles_, {}))
+        for (const settle_request& request : requests) request.handler(settlement::unknown);
 }
 
 void link::impl::expire_settles() {

@@ -159,6 +159,7 @@ void link::impl::send_floors(const batch_ptr& batch) {
         // Known from now on: responses of this replica above it were made in its knowledge.
         if (f.is_key()) {
             floors_.raise({f.key(), f.hash}, f.floor, f.floor);
+            outdate_lease({f.key(), f.hash}, f.floor);
         } else if (selector) {
             const bool own = f.floor.replica == versions_.replica();
             const store::version known = own ? f.floor : local_floor(f.floor, clock_.wall());
@@ -192,7 +193,10 @@ void link::impl::on_batch_reply(const batch_ptr& batch, const std::vector<store:
     if (batches_ > 0) --batches_;
     if (reply == nullptr || reply->is_error()) {
         queue_.with([&](write_queue& q) { q.put_back(batch->id); });
-        if (reply != nullptr) on_write_error(reply->text());
+        if (reply != nullptr) {
+            if (!reply->text().starts_with("NOSCRIPT")) give_up_leases(*batch);
+            on_write_error(reply->text());
+        }
         return;
     }
     queue_.with([&](write_queue& q) { q.acknowledge(batch->id); });
@@ -256,7 +260,7 @@ void link::impl::on_put_verdicts(const std::vector<store::response_ptr>& sent, c
         const store::version& version = sent[i]->meta().version;
         const auto verdict = static_cast<put_verdict>(reply[i].integer());
         on_settled(key, version, settlement_of(verdict));
-        on_lease_put(key, verdict == put_verdict::taken || verdict == put_verdict::same);
+        on_lease_put(key, version, verdict == put_verdict::taken || verdict == put_verdict::same);
         switch (verdict) {
         case put_verdict::taken:
         case put_verdict::same:
@@ -292,9 +296,11 @@ bool link::impl::withdraw(http::key_view key, const store::version& version) {
 
 /// SCRIPT FLUSH, or a failover, took them.
 void link::impl::load_scripts_again() {
+    if (std::exchange(loading_scripts_, true)) return; // they are on their way, before whatever follows
     for (const script* s : {&put_script(), &purge_script(), &lease_script(), &end_lease_script()}) {
         const std::string_view load[] = {"SCRIPT", "LOAD", s->text};
-        command_->send(load, settings_.command_timeout, [](const reply_view*) {});
+        command_->send(load, settings_.command_timeout,
+                       [this](const reply_view*) { loading_scripts_ = false; });
     }
 }
 

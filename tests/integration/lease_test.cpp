@@ -301,3 +301,38 @@ TEST_CASE("a Redis that takes no writes still answers look-ups, and nobody waits
         return leases(a, "taken") > before;
     }));
 }
+
+TEST_CASE("with a full Redis nobody waits for what it will not have") {
+    redis_server redis;
+    const std::string large = noise(200'000);
+    scripted_upstream upstream([&](turn& t) { t.ok(large, "max-age=600"); });
+    proxy a(upstream, globally(redis)), b(upstream, globally(redis));
+    REQUIRE(a.wait_for_redis("ready"));
+    REQUIRE(b.wait_for_redis("ready"));
+    const std::string memory = redis.command({"INFO", "memory"}).text;
+    const std::size_t at = memory.find("used_memory:") + 12;
+    const long used = std::stol(memory.substr(at));
+    REQUIRE(redis.command({"CONFIG", "SET", "maxmemory", std::to_string(used + 100'000)}).ok());
+    for (const char* target : {"/1", "/2"}) {
+        CHECK((a.get(target).body == large));
+        CHECK((b.get(target).body == large));
+    }
+    CHECK(leases(b, "timeout") == 0);
+}
+
+TEST_CASE("a request after a purge does not wait for a fetch before it, on any replica") {
+    redis_server redis;
+    held_upstream upstream;
+    proxy a(upstream.stage(), globally(redis)), b(upstream.stage(), globally(redis));
+    REQUIRE(a.wait_for_redis("ready"));
+    REQUIRE(b.wait_for_redis("ready"));
+    auto first = asks(a, "/x");
+    upstream.stage().wait_for_requests(1);
+    client admin(a.admin());
+    REQUIRE(admin.ask("POST", "/purge?url=http://shop.example/x", "Host: localhost\r\n").status == 200);
+    CHECK(a.get("/x").body == "#2");
+    CHECK(b.get("/x").body == "#2");
+    upstream.let_go();
+    CHECK(first.get().body == "#1");
+    CHECK(a.get("/x").body == "#2");
+}

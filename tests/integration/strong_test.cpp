@@ -224,3 +224,42 @@ TEST_CASE("strong answers are otherwise those of any cache: ranges, conditions, 
     CHECK(a.ask("HEAD", "/", "X-V: 2\r\n").cached().hit());
     CHECK(upstream.requests() == 2);
 }
+
+TEST_CASE("with Redis gone nothing waits for an acknowledgement that cannot come") {
+    redis_server redis;
+    changing application;
+    scripted_upstream upstream{application};
+    proxy p(upstream, strongly(redis));
+    REQUIRE(p.wait_for_redis("ready"));
+    CHECK(p.get("/x").body == "0");
+    redis.kill();
+    REQUIRE(p.wait_for_redis("connecting"));
+    for (int i = 0; i < 5; ++i) {
+        const std::string now = application.change();
+        CHECK(p.get("/x").body == now);
+    }
+    CHECK(metric(p, "meshcache_unconfirmed_total{what=\"read\"}") >= 5);
+    CHECK(metric(p, "meshcache_unconfirmed_total{what=\"write\"}") == 0);
+}
+
+TEST_CASE("who was given what may not be stored has made what is stored out of date, for all at once") {
+    redis_server redis;
+    std::atomic<bool> stores{true};
+    std::atomic<int> number{0};
+    scripted_upstream upstream(
+        [&](turn& t) { t.ok(std::to_string(++number), stores ? "max-age=600" : "no-store"); });
+    proxy a(upstream, strongly(redis)), b(upstream, strongly(redis));
+    REQUIRE(a.wait_for_redis("ready"));
+    REQUIRE(b.wait_for_redis("ready"));
+    client on_a = a.connect(), on_b = b.connect();
+    for (std::size_t i = 0; i < volume(200, 100, 30); ++i) {
+        stores = true;
+        REQUIRE(on_a.get("/x").status == 200);
+        REQUIRE(on_b.get("/x").status == 200);
+        stores = false;
+        const int newer = std::stoi(on_a.get("/x", "Cache-Control: no-cache\r\n").body);
+        const response r = on_b.get("/x");
+        INFO(r.summary());
+        REQUIRE(std::stoi(r.body) > newer);
+    }
+}

@@ -166,6 +166,8 @@ class exchange {
     bool is_head() const noexcept { return is_head_; }
     /// Whether the request is to be answered with what Redis has acknowledged, and nothing else.
     bool is_strong() const noexcept { return wanted_ == consistency::strong; }
+    /// Whether it is answered although Redis did not say in time what is new.
+    bool is_unconfirmed() const noexcept { return unconfirmed_; }
     /// The same request, which is refused because Redis does not say whether it has the answer.
     action refuse_unconfirmed() noexcept;
 
@@ -271,6 +273,7 @@ class exchange {
     bool asked_stale_ = false; ///< Redis was asked for something newer than the stale record it had
     bool behind_ = false;      ///< begun by begin_behind()
     consistency wanted_ = consistency::eventual;
+    bool unconfirmed_ = false;    ///< on_synced(false)
     bool validates_ = true;       ///< basis_ has not been found out of date
     bool as_client_asks_ = false; ///< the client's own conditions and ranges go upstream
     bool updates_ = false;
