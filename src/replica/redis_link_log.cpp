@@ -87,28 +87,37 @@ void link::impl::on_gap(std::function<void()> then) {
         const std::size_t lost = queue_.with([](write_queue& q) { return q.forget_puts(); });
         slab_.add(counter::redis_puts_dropped_gap, lost);
     }
+    // What is passed over may be of keys that are not held.
+    if (settings_.replicate_all) warm_wanted_ = true;
     anchor_.reset();
+    // Not even the place behind the gap is kept: if the connection goes before all is made good, it is to be
+    // made good by the next one.
+    position_.reset();
     locate_end(std::move(then));
 }
 
-/// Moves to the end of the log, and then reads the floors of groups that it may have told of before.
+/// Moves to the end of the log once the floors of groups are read that it may have told of before. Only then
+/// is there a position: whoever loses the connection on the way begins here again.
 void link::impl::locate_end(std::function<void()> then) {
     if constexpr (planted != mutant::gap_ignored) tell_floors_again();
-    // What is passed over may be of keys that are not held.
-    if (position_ && settings_.replicate_all) warm_wanted_ = true;
+    if (position_ && settings_.replicate_all)
+        warm_wanted_ = true; // an empty log, in which more may have been
     ask(*follower_, {"XREVRANGE", names_.log(), "+", "-", "COUNT", "1"}, "reading the log",
         [this, then = std::move(then)](const reply_view& reply) {
             stream_id end;
             if (reply.size() > 0 && reply[0].size() > 0)
                 if (const auto id = stream_id::parse(reply[0][0].text())) end = *id;
-            position_ = end;
-            show_position();
-            if constexpr (planted == mutant::gap_ignored) return then();
+            const auto arrive = [this, end, then] {
+                position_ = end;
+                show_position();
+                then();
+            };
+            if constexpr (planted == mutant::gap_ignored) return arrive();
             // Floors of keys that were raised before are not told again: what is on its way is not stored,
             // and what is stored is compared. In this order, so that nothing comes between the two.
             local_.raise_base(versions_.next(clock_.wall()));
             if (local_.stats().objects > 0) reconcile_wanted_ = true;
-            load_groups(std::make_shared<loaded_groups>(), then);
+            load_groups(std::make_shared<loaded_groups>(), arrive);
         });
 }
 

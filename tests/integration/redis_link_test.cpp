@@ -7,6 +7,7 @@
 #include "scripts.hpp"
 #include "support/catch.hpp"
 #include "support/redis_server.hpp"
+#include "support/relay.hpp"
 #include "support/wait.hpp"
 
 #include <meshcache/replica/link.hpp>
@@ -513,6 +514,76 @@ TEST_CASE("A replica that joins reads what was purged, and does not take for val
     late.clock.shift(milliseconds{200});
     late.fill(key, "new");
     CHECK(late.content(key) == "new");
+}
+
+TEST_CASE("A replica whose connection goes while it reads what was purged reads it again", "[redis]") {
+    redis_server server;
+    test::relay way(server.tcp_address());
+    const std::string key = "4:http1:h3:GET2:/a";
+    replica_under_test a(1, settings_for(server.unix_address())), b(2, settings_for(way.address()));
+    a.start_and_wait();
+    a.fill(key, "old");
+    REQUIRE(eventually([&] { return a.idle(); }));
+    a.redis.purge({*store::selector::parse("uh/")}, a.now(), {});
+    REQUIRE(eventually([&] { return server.number({"ZCARD", key_names("default").groups()}) == 1; }));
+    way.cut_at("\r\nZREVRANGE\r\n"); // the command, and not a script that has it
+    b.start_and_wait();
+    REQUIRE(way.has_cut());
+    const auto found = b.look_up(key);
+    REQUIRE(found);
+    CHECK(*found == nullptr);
+}
+
+TEST_CASE("A gap in the log is not forgotten when the connection goes before it is made good", "[redis]") {
+    redis_server server;
+    const key_names names("default");
+    test::relay way(server.tcp_address());
+    const std::string key = "4:http1:h3:GET2:/a";
+    replica_under_test a(1, settings_for(server.unix_address())), b(2, settings_for(way.address()));
+    a.start_and_wait();
+    b.start_and_wait();
+    a.fill(key, "old");
+    REQUIRE(eventually([&] { return a.idle(); }));
+    REQUIRE(b.look_up(key));
+    REQUIRE(b.content(key) == "old");
+    REQUIRE(eventually([&] { return b.redis.stats().log_position != "0-0"; }));
+    const std::string nowhere = GENERATE("\r\nXREVRANGE\r\n", "\r\nZREVRANGE\r\n");
+    INFO(nowhere);
+    way.cut_at(nowhere);
+    // Nobody listens there, so that it is away while the others go on.
+    const redis_server absent{redis_server::not_started{}};
+    way.lead_to(absent.tcp_address());
+    REQUIRE(eventually([&] { return !b.redis.stats().following; }));
+    a.redis.purge({*store::selector::parse("uh/")}, a.now(), {});
+    REQUIRE(eventually([&] { return server.number({"ZCARD", names.groups()}) == 1 && a.idle(); }));
+    a.fill("other", "x"); // an entry that is there when the log is looked at again
+    REQUIRE(eventually([&] { return server.number({"EXISTS", names.record("other")}) == 1; }));
+    server.command({"XTRIM", names.log(), "MAXLEN", "1"});
+    way.lead_to(server.tcp_address());
+    REQUIRE(eventually([&] {
+        return b.count(counter::log_gaps) >= 1 && way.has_cut() && b.redis.stats().state == link_state::ready;
+    }));
+    CHECK(b.content(key).empty());
+    const auto found = b.look_up(key);
+    REQUIRE(found);
+    CHECK(*found == nullptr);
+}
+
+TEST_CASE("A gap that the first entry of a new log tells of outlives the connection that told", "[redis]") {
+    redis_server server;
+    const key_names names("default");
+    test::relay way(server.tcp_address());
+    replica_under_test a(1, settings_for(server.unix_address())), b(2, settings_for(way.address()));
+    a.start_and_wait();
+    b.start_and_wait();
+    b.fill("key", "x");
+    REQUIRE(eventually([&] { return b.idle() && b.redis.stats().log_position != "0-0"; }));
+    way.cut_at("\r\nXREVRANGE\r\n");
+    server.command({"FLUSHALL"});
+    a.fill("other", "x");
+    // Only who knows of the gap puts again what Redis has lost.
+    CHECK(eventually([&] { return server.number({"EXISTS", names.record("key")}) == 1; }));
+    CHECK(way.has_cut());
 }
 
 TEST_CASE("No record lives longer in Redis than the floors of groups are kept", "[redis]") {

@@ -42,6 +42,23 @@ void relay::delay(milliseconds each_way) {
     delay_ = each_way;
 }
 
+void relay::cut_at(std::string word) {
+    const std::lock_guard lock(mutex_);
+    cut_at_ = std::move(word);
+}
+
+bool relay::has_cut() {
+    const std::lock_guard lock(mutex_);
+    return cut_at_.empty();
+}
+
+bool relay::is_cut_at(std::string_view bytes) {
+    const std::lock_guard lock(mutex_);
+    if (cut_at_.empty() || bytes.find(cut_at_) == std::string_view::npos) return false;
+    cut_at_.clear();
+    return true;
+}
+
 void relay::cut_all() {
     {
         const std::lock_guard lock(mutex_);
@@ -82,6 +99,7 @@ void relay::pump(path& p, connection& from, connection& to) {
         while (from.buffer().empty() && from.ended() == ending::none) from.fill_within(patience());
         const std::string bytes = std::exchange(from.buffer(), {});
         if (!may_pass(p)) break;
+        if (&from == &p.client && is_cut_at(bytes)) break;
         if (bytes.empty() || to.send_within(bytes, patience()) < bytes.size()) break;
     }
     p.client.shutdown();

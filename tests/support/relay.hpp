@@ -6,6 +6,8 @@
 #include <condition_variable>
 #include <list>
 #include <mutex>
+#include <string>
+#include <string_view>
 #include <thread>
 
 namespace meshcache::test {
@@ -29,6 +31,11 @@ class relay {
     void thaw();
     /// Whatever passes from now on takes that much longer, in each direction.
     void delay(milliseconds each_way);
+    /// The path on which a client next says `word` is cut before the server hears of it; once, in one piece
+    /// as it is read. What passes is not parsed.
+    void cut_at(std::string word);
+    /// Whether it has happened since.
+    bool has_cut();
 
   private:
     struct path {
@@ -40,6 +47,7 @@ class relay {
     void accept_all();
     void pump(path& p, connection& from, connection& to);
     bool may_pass(path& p);
+    bool is_cut_at(std::string_view bytes);
     void cut_all();
 
     listening_socket listener_{endpoint{"127.0.0.1", 0, {}}};
@@ -48,6 +56,7 @@ class relay {
     endpoint target_;
     bool frozen_ = false;
     milliseconds delay_{0};
+    std::string cut_at_;    ///< empty if at nothing
     std::list<path> paths_; ///< stay until the end
     std::thread acceptor_;
 };
