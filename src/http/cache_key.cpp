@@ -318,6 +318,8 @@ std::uint64_t hash_key(std::string_view bytes, std::uint64_t seed) noexcept {
 
 bool is_variant_key(std::string_view key) noexcept { return primary_part(key).size() != key.size(); }
 
+std::string_view primary_of(std::string_view key) noexcept { return primary_part(key); }
+
 bool same_primary(std::string_view a, std::string_view b) noexcept {
     return primary_part(a) == primary_part(b);
 }

@@ -32,6 +32,8 @@ examined_record link::impl::judged(std::string key, std::string_view record) con
             out.problem = "it has expired";
         else if (floor != nullptr && store::floor_bound::heard(floor->floor, floor->known).covers(oldest))
             out.problem = "it was purged, or invalidated";
+        else if (http::is_variant_key(key) && variant_is_invalid(primary_view(view), oldest))
+            out.problem = "its URI was purged, or invalidated";
         else if (!local_.admit(out.response))
             out.problem = "a purge of a tag, a prefix, a host or everything covers it";
     }

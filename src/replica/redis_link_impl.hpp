@@ -223,6 +223,12 @@ class link::impl {
     /// How long Redis should hold `response` from now on; zero or less if not at all.
     static milliseconds usable_for(const store::stored_response& response, wall_time now) noexcept;
 
+    /// The key without a variant's part, with its hash.
+    http::key_view primary_view(http::key_view key) const noexcept {
+        const std::string_view primary = http::primary_of(key.bytes);
+        return primary.size() == key.bytes.size() ? key : local_.view(primary);
+    }
+
     // ---- redis_link_reads.cpp
     void take_lookups();
     void begin_lookup(const lookup_ptr& request);
@@ -239,6 +245,8 @@ class link::impl {
     /// Whether a response of another replica, of a version above the floor, may have been made before it all
     /// the same, by a clock that runs ahead; unless Redis, which knows what its maker knew, had the floor.
     bool may_be_older(const store::version& version, const store::version& floor) const noexcept;
+    /// Whether floors that this replica knows of the primary key forbid a variant.
+    bool variant_is_invalid(http::key_view primary, const store::version& version) const;
     /// Puts what was read into the local store, and counts; whether the store took it.
     bool take_up(store::response_ptr response, const store::version& begun, store::insert_for why);
     void want(http::key_view key, const store::version& at_least, store::insert_for why);

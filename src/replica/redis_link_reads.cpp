@@ -173,6 +173,7 @@ store::response_ptr link::impl::accept_record(std::string_view record, http::key
         // What was read since it is known here, Redis has held against it.
         if (begun < floor->known && may_be_older(oldest, floor->floor)) return nullptr;
     }
+    if (http::is_variant_key(key.bytes) && variant_is_invalid(primary_view(key), version)) return nullptr;
     if constexpr (planted == mutant::lookup_ignores_groups) return response;
     return local_.admit(response);
 }
@@ -180,6 +181,17 @@ store::response_ptr link::impl::accept_record(std::string_view record, http::key
 bool link::impl::may_be_older(const store::version& version, const store::version& floor) const noexcept {
     if (version.replica == floor.replica || version.replica == versions_.replica()) return false;
     return version.time() <= floor.time() + settings_.max_clock_skew;
+}
+
+/// A purge of a URI leaves the records of variants in Redis where they are. So one within the skew is not
+/// taken, whenever it was read: it costs a fetch, after which there is a newer one.
+bool link::impl::variant_is_invalid(http::key_view primary, const store::version& version) const {
+    const auto queued = queue_.with([&](const write_queue& q) { return q.floor_of(primary); });
+    if (queued && (version < *queued || may_be_older(version, *queued))) return true;
+    const floor_memory::item* const floor = floors_.find(primary);
+    if (floor == nullptr) return false;
+    return store::floor_bound::heard(floor->floor, floor->known).covers(version) ||
+           may_be_older(version, floor->floor);
 }
 
 bool link::impl::take_up(store::response_ptr response, const store::version& begun, store::insert_for why) {

@@ -76,7 +76,7 @@ void link::impl::next_reconcile_step() {
     selectors.reserve(count);
     std::vector<std::string_view> scores{"ZMSCORE", names_.floors()};
     for (const store::response_ptr& r : step->held) {
-        selectors.push_back("k" + std::string(r->key()));
+        selectors.push_back("k" + std::string(http::primary_of(r->key()))); // it holds for variants
         scores.push_back(selectors.back());
     }
     command_->send(scores, settings_.command_timeout, [step](const reply_view* reply) {
@@ -118,10 +118,15 @@ void link::impl::on_reconcile_step(const std::shared_ptr<reconcile_step>& step) 
         }
         // As the put script would hold it against the floor.
         const store::version oldest = store::oldest_admitted(*held);
-        const floor_memory::item* const known = floors_.find(key);
+        const http::key_view primary = primary_view(key);
+        const floor_memory::item* const known = floors_.find(primary);
         const bool knew = known != nullptr && step->floors[i] &&
                           known->floor.stamp >= step->floors[i]->stamp && oldest > known->known;
         const milliseconds skew = knew ? milliseconds{0} : settings_.max_clock_skew;
+        // A purge of a URI leaves the records of its variants in Redis where they are.
+        if (primary.hash != key.hash && in_redis == version && step->floors[i] &&
+            oldest.stamp <= step->floors[i]->stamp + (static_cast<std::uint64_t>(skew.count()) << 16))
+            in_redis.reset();
         switch (judge(version, oldest, in_redis, step->floors[i], skew, floors_complete_)) {
         case verdict::keep:
             break;
@@ -138,7 +143,7 @@ void link::impl::on_reconcile_step(const std::shared_ptr<reconcile_step>& step) 
                 const store::version& floor = *step->floors[i];
                 if (!store::too_far_ahead(floor, now)) {
                     versions_.observe(floor);
-                    apply_floor(key, floor, now);
+                    apply_floor(primary, floor, now);
                 }
             } else if (local_.erase(key, version)) {
                 slab_.add(counter::removed_invalidated);

@@ -73,9 +73,15 @@ void link::impl::append_known(const store::stored_response& response, std::vecto
         out.push_back(position_text(floor));
         ++count;
     };
-    const floor_memory::item* const own = floors_.find({response.key(), response.hash()});
-    if (own != nullptr && store::oldest_admitted(response) > own->known)
-        add("k" + std::string(response.key()), own->floor);
+    const auto add_of = [&](http::key_view key) {
+        const floor_memory::item* const own = floors_.find(key);
+        if (own != nullptr && store::oldest_admitted(response) > own->known)
+            add("k" + std::string(key.bytes), own->floor);
+    };
+    const http::key_view key{response.key(), response.hash()};
+    add_of(key);
+    // The floor of a URI holds for its variants.
+    if (http::is_variant_key(key.bytes)) add_of(primary_view(key));
     const store::version& made = response.meta().version;
     for (const known_group& g : recent_groups_)
         if (made > g.known && made.time() <= g.floor.time() + settings_.max_clock_skew + milliseconds{1} &&

@@ -103,6 +103,17 @@ local function purged(made, key, tags, known)
   end
   return false
 end
+-- The key without what tells a variant from others, or nil if it has none.
+local function primary_of(key)
+  local at = 1
+  while at <= #key do
+    if string.byte(key, at) == 59 then return string.sub(key, 1, at - 1) end
+    local size, from = string.match(key, '^(%d+):()', at)
+    if not size then return nil end
+    at = from + tonumber(size)
+  end
+  return nil
+end
 local verdicts, at = {}, 5
 for n = 5, #KEYS do
   local key, record, life = ARGV[at], ARGV[at + 1], ARGV[at + 2]
@@ -121,11 +132,14 @@ for n = 5, #KEYS do
   local held = version_at(KEYS[n])
   local order = held and compare(version, held) or 1
   local selector = 'k' .. key
+  local primary = string.find(key, ';', 1, true) and primary_of(key)
   local verdict = 0
   if milliseconds(version) > latest then
     verdict = 3
   elseif below(position(oldest(version, string.sub(record, 18, 18), string.sub(record, -16))),
       redis.call('ZSCORE', KEYS[2], selector), known[selector] or 0)
+      or (primary and below(position(version), redis.call('ZSCORE', KEYS[2], 'k' .. primary),
+        known['k' .. primary] or 0))
       or (grouped and purged(position(version), key, tags, known)) then
     verdict = 2
   elseif order == 0 then

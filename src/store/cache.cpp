@@ -84,7 +84,9 @@ std::vector<response_ptr> cache::family(http::key_view key) const {
 
 insert_outcome cache::insert(response_ptr response, const version& begun, insert_for why) {
     shard& s = shard_of(response->hash());
-    return s.insert(std::move(response), begun, why);
+    const std::string_view primary = http::primary_of(response->key());
+    const std::uint64_t of = primary.size() == response->key().size() ? response->hash() : hash(primary);
+    return s.insert(std::move(response), of, begun, why);
 }
 
 bool cache::raise_floor(http::key_view key, const floor_bound& floor) {

@@ -175,7 +175,8 @@ std::uint32_t shard::variant_to_displace(const stored_response& newcomer) {
 // What comes for stock enters the small queue whatever the ghosts say, and takes part in eviction as any
 // newcomer: however much comes, the main queue keeps its share, and what is used in the small queue moves on
 // to there.
-insert_outcome shard::insert(response_ptr response, const version& begun, insert_for why) {
+insert_outcome shard::insert(response_ptr response, std::uint64_t primary, const version& begun,
+                             insert_for why) {
     using enum insert_result;
     dropped out;
     const http::key_view key{response->key(), response->hash()};
@@ -202,6 +203,10 @@ insert_outcome shard::insert(response_ptr response, const version& begun, insert
         if (begun < floors_.base()) return refuse(true);
         if (v < floor.newer) return {invalidated};
         if (floor.floor.covers(oldest_admitted(*response))) return refuse(floor.floor.spares_older_than(v));
+        if (primary != key.hash) {
+            const floor_bound of_all = floors_.of(primary).floor;
+            if (of_all.covers(v)) return refuse(of_all.spares_older_than(v));
+        }
     }
     if constexpr (planted != mutant::insert_ignores_groups)
         if (verdict.invalid) return refuse(verdict.spares_older);
@@ -259,12 +264,28 @@ bool shard::raise_floor(http::key_view key, const floor_bound& floor) {
     const scoped_lock lock(mutex_);
     floors_.raise(key.hash, floor);
     if constexpr (planted == mutant::floor_keeps_response) return false;
-    const auto id = find(key);
-    if (id == no_slot) return false;
+    bool any = false;
+    if (const auto id = find(key); id != no_slot) any = remove_below(id, floor, out);
+    if (http::is_variant_key(key.bytes)) return any;
+    // Not left to the epoch of the next note: that has no room for clocks that run ahead.
+    const auto tag = node_slab::tag_of(key.hash);
+    boost::container::small_vector<std::uint32_t, 16> variants;
+    (void)t_.index.find(t_.nodes, tag, [&](std::uint32_t id) {
+        const auto& n = t_.nodes[id];
+        if (n.tag == tag && n.response->hash() != key.hash && http::is_variant_key(n.response->key()) &&
+            http::same_primary(n.response->key(), key.bytes))
+            variants.push_back(id);
+        return false;
+    });
+    for (const auto id : variants) any = remove_below(id, floor, out) || any;
+    return any;
+}
+
+bool shard::remove_below(std::uint32_t id, const floor_bound& floor, dropped& out) {
     const stored_response& r = *t_.nodes[id].response;
     if (!floor.covers(oldest_admitted(r))) return false;
     // What was served is not followed by something older.
-    if (floor.spares_older_than(r.meta().version)) floors_.supersede(key.hash, r.meta().version);
+    if (floor.spares_older_than(r.meta().version)) floors_.supersede(r.hash(), r.meta().version);
     remove(id, out);
     return true;
 }

@@ -33,8 +33,8 @@ class alignas(64) shard {
     /// The least limit with which a shard is of any use.
     static constexpr std::size_t smallest_limit = 64u << 10;
 
-    // as in cache.hpp
-    insert_outcome insert(response_ptr response, const version& begun, insert_for why = insert_for::use);
+    // as in cache.hpp; `primary`: the hash of the response's primary key
+    insert_outcome insert(response_ptr response, std::uint64_t primary, const version& begun, insert_for why);
     bool raise_floor(http::key_view key, const floor_bound& floor);
     bool supersede(http::key_view key, const version& newer);
     void raise_base(const version& begun);
@@ -84,6 +84,7 @@ class alignas(64) shard {
     std::size_t bytes() const noexcept MESHCACHE_REQUIRES(mutex_);
     std::uint32_t find(http::key_view key) noexcept MESHCACHE_REQUIRES(mutex_);
     void remove(std::uint32_t id, dropped& out) MESHCACHE_REQUIRES(mutex_);
+    bool remove_below(std::uint32_t id, const floor_bound& floor, dropped& out) MESHCACHE_REQUIRES(mutex_);
     bool make_room(std::size_t need, dropped& out) MESHCACHE_REQUIRES(mutex_);
     std::uint32_t variant_to_displace(const stored_response& newcomer) MESHCACHE_REQUIRES(mutex_);
     bool hold_against_purges(std::uint32_t id, std::optional<soft_purge>& soft, dropped& out)

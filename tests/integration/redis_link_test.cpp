@@ -357,6 +357,59 @@ TEST_CASE("Redis is told again of each floor that it has lost, whatever others i
     CHECK(a.count(counter::redis_invalidations) == 5);
 }
 
+TEST_CASE("The put script holds a variant against the floor of its URI, with the skew", "[redis]") {
+    redis_server server;
+    const key_names names("default");
+    const std::string uri = "4:http1:h3:GET4:/;;a", part = ";6:accept1:x";
+    replica_under_test a(1, settings_for(server.unix_address()));
+    a.start_and_wait();
+    const store::version floor = a.invalidate(uri);
+    REQUIRE(eventually([&] { return a.idle(); }));
+    const std::string ahead = text_of({floor.stamp + (100u << 16), 9});
+    CHECK(put_directly(server, names, uri + part, ahead + "x") == 2);
+    CHECK(put_directly(server, names, uri + part, ahead + "x", {}, {{"k" + uri, floor}}) == 0);
+    const std::string beyond = text_of({floor.stamp + (251u << 16), 9});
+    CHECK(put_directly(server, names, uri + ";6:accept1:y", beyond + "x") == 0);
+    // Others of other URIs, and what is no key of this kind.
+    CHECK(put_directly(server, names, uri + "5:https" + part, ahead + "x") == 0);
+    CHECK(put_directly(server, names, "4:http1:h3:GET4:/;;b" + part, ahead + "x") == 0);
+    CHECK(put_directly(server, names, "odd;key", ahead + "x") == 0);
+}
+
+TEST_CASE("A variant of a fast clock does not come back after a purge of its URI", "[redis]") {
+    redis_server server;
+    const key_names names("default");
+    auto settings = settings_for(server.unix_address());
+    settings.max_clock_skew = seconds{20}; // so that it does not matter how long a busy machine takes
+    replica_under_test a(1, settings), b(2, settings);
+    b.clock.shift(seconds{15});
+    a.start_and_wait();
+    b.start_and_wait();
+    const std::string uri = "4:http1:h3:GET2:/a", stored = uri + ";6:accept1:x", late = uri + ";6:accept1:y";
+    b.fill(stored, "old");
+    const auto in_flight = b.make(late, "old", b.now());
+    REQUIRE(eventually([&] { return b.idle(); }));
+
+    a.invalidate(uri);
+    REQUIRE(eventually([&] { return a.idle() && b.content(stored).empty(); }));
+    // Its record stays in Redis, and whoever knows of the purge does not take it.
+    CHECK(server.number({"EXISTS", names.record(stored)}) == 1);
+    for (auto* r : {&a, &b}) {
+        const auto found = r->look_up(stored);
+        REQUIRE(found);
+        CHECK(*found == nullptr);
+    }
+    CHECK(b.local.insert(in_flight, in_flight->meta().version).what == store::insert_result::invalidated);
+    b.redis.put(in_flight);
+    REQUIRE(eventually([&] { return b.idle() && b.count(counter::redis_puts_refused) == 1; }));
+    CHECK(server.number({"EXISTS", names.record(late)}) == 0);
+    // What is made in the knowledge of the purge is taken.
+    b.fill(late, "new");
+    CHECK(b.content(late) == "new");
+    REQUIRE(eventually([&] { return b.idle(); }));
+    CHECK(server.number({"EXISTS", names.record(late)}) == 1);
+}
+
 TEST_CASE("A record made in a floor's own millisecond, and after it, is taken", "[redis]") {
     redis_server server;
     const key_names names("default");

@@ -80,6 +80,8 @@ std::uint64_t hash_key(std::string_view bytes, std::uint64_t seed) noexcept;
 
 /// Whether a key has a variant's part, as append_variant makes it.
 bool is_variant_key(std::string_view key) noexcept;
+/// The key without a variant's part; a view into `key`.
+std::string_view primary_of(std::string_view key) noexcept;
 /// Whether two keys are the same but for a variant's part.
 bool same_primary(std::string_view a, std::string_view b) noexcept;
 

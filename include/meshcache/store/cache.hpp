@@ -82,7 +82,8 @@ class cache {
     /// inserts below it. The hybrid clock has observed `floor` already. Returns true when a response was
     /// dropped. Floors are held in a bounded table per shard; the oldest merge into one floor for the
     /// whole shard, which refuses only inserts that began before it.
-    /// A note (vary.hpp) is held against it by its epoch.
+    /// A note (vary.hpp) is held against it by its epoch, and variants against the floor of their primary
+    /// key.
     bool raise_floor(http::key_view key, const floor_bound& floor);
     bool raise_floor(http::key_view key, const version& floor) {
         return raise_floor(key, floor_bound::same(floor));

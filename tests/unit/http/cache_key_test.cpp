@@ -246,6 +246,8 @@ TEST_CASE("the variants of a primary key are told from it, and found together") 
     const std::string one = primary + variant("x-a", "X-A: 1\r\n"), two = primary + variant("x-a", "");
     CHECK_FALSE(is_variant_key(primary));
     CHECK(is_variant_key(one));
+    CHECK(primary_of(one) == primary);
+    CHECK(primary_of(primary) == primary);
     CHECK(same_primary(one, two));
     CHECK(same_primary(one, primary));
     CHECK_FALSE(same_primary(one, other));

@@ -124,6 +124,24 @@ TEST_CASE("a URI's family is its note and its variants, without those that were 
     CHECK(v.store.family(v.store.view("4:http1:b3:GET1:/")).empty());
 }
 
+TEST_CASE("a floor at a primary key holds for its variants, also those of a clock that runs ahead") {
+    variants v;
+    CHECK(v.put("/", 1, 5).took());
+    CHECK(v.put("/", 2, 9).took());
+    CHECK(v.put("/x", 1, 5).took());
+    const std::string primary = "4:http1:a3:GET1:/";
+    // Made at 6 by another replica; here it means what lies below 8.
+    const version floor{nth(6).stamp, 7};
+    CHECK(v.store.raise_floor(v.store.view(primary), floor_bound::heard(floor, nth(8))));
+    CHECK(!v.has("/", 1));
+    CHECK(v.has("/", 2));
+    CHECK(v.has("/x", 1));
+    CHECK(v.put("/", 3, 7).what == insert_result::invalidated);
+    CHECK(v.put("/", 3, 8).took());
+    CHECK(v.put("/x", 3, 7).took());
+    CHECK(!v.store.raise_floor(v.store.view(primary), floor_bound::heard(floor, nth(8))));
+}
+
 TEST_CASE("a variant that can no longer be used makes way first, however much it was used") {
     variants v;
     const auto at = [](std::uint64_t ms) { return meshcache::wall_time(meshcache::milliseconds(ms)); };
@@ -389,7 +407,8 @@ TEST_CASE("a shard keeps its bound and never goes back, whatever is asked of it"
             std::size_t size = random() % 600;
             if (random() % 40 == 0) size = random() % (max_object + max_object / 8);
             // the base floor holds against `begun`: as late as can be, it never refuses
-            const auto got = s.insert(make_response(key(n), v, size), nth(clock + 1));
+            const auto got =
+                s.insert(make_response(key(n), v, size), key(n).hash, nth(clock + 1), insert_for::use);
             if (before && before->meta().version >= v) {
                 expect(got.what == insert_result::older, "older");
             } else if (v < m.floor && got.what != insert_result::invalidated) {
