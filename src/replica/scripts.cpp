@@ -67,9 +67,12 @@ local function below(made, floor, known)
   if floor > known then floor = floor + skew end
   return made <= floor
 end
-local grouped = redis.call('EXISTS', KEYS[3]) == 1
-local lengths = {}
-if grouped then
+-- What is above all floors of groups, whoever made it, need not be looked up: most is, soon after a purge.
+local highest = redis.call('ZREVRANGE', KEYS[3], 0, 0, 'WITHSCORES')[2]
+highest = highest and tonumber(highest) + skew or 0
+local lengths
+local function read_lengths()
+  lengths = {}
   for _, length in ipairs(redis.call('ZRANGE', KEYS[4], 0, -1)) do
     lengths[#lengths + 1] = {string.sub(length, 1, 1), tonumber(string.sub(length, 2))}
   end
@@ -86,6 +89,7 @@ local function split(key)
   return parts[2], parts[4], string.sub(key, 1, at - 1)
 end
 local function purged(made, key, tags, known)
+  if not lengths then read_lengths() end
   local selectors = {'a'}
   for _, tag in ipairs(tags) do selectors[#selectors + 1] = 't' .. tag end
   local host, path, uri = split(key)
@@ -129,6 +133,7 @@ for n = 5, #KEYS do
     at = at + 2
   end
   local version = string.sub(record, 1, 16)
+  local made = position(version)
   local held = version_at(KEYS[n])
   local order = held and compare(version, held) or 1
   local selector = 'k' .. key
@@ -138,9 +143,9 @@ for n = 5, #KEYS do
     verdict = 3
   elseif below(position(oldest(version, string.sub(record, 18, 18), string.sub(record, -16))),
       redis.call('ZSCORE', KEYS[2], selector), known[selector] or 0)
-      or (primary and below(position(version), redis.call('ZSCORE', KEYS[2], 'k' .. primary),
+      or (primary and below(made, redis.call('ZSCORE', KEYS[2], 'k' .. primary),
         known['k' .. primary] or 0))
-      or (grouped and purged(position(version), key, tags, known)) then
+      or (made <= highest and purged(made, key, tags, known)) then
     verdict = 2
   elseif order == 0 then
     verdict = 4

@@ -123,8 +123,10 @@ batch_ptr write_queue::take() {
             floors_.pop_front();
         }
     } else {
-        while (!puts_.empty() && batch->puts.size() < limits_.batch_records) {
+        std::size_t tags = 0;
+        while (!puts_.empty() && batch->puts.size() + tags / limits_.tags_as_record < limits_.batch_records) {
             const store::stored_response& first = *puts_.front().response;
+            tags += first.tags().size();
             const std::size_t size =
                 first.key().size() * 2 + first.head().size() + first.content().size() + 128;
             if (!batch->puts.empty() && bytes + size > limits_.batch_bytes) break;

@@ -31,6 +31,7 @@ struct queue_limits {
     std::size_t bytes = 64u << 20; ///< of everything that waits or is in flight
     std::size_t floors = 100'000;  ///< waiting floors; more merge into one. A quarter of `bytes`, too
     std::size_t batch_records = 64;
+    std::size_t tags_as_record = 16;      ///< so many tags of records take Redis as long as another record
     std::size_t batch_bytes = 256u << 10; ///< a single larger record makes a batch of its own
 };
 

@@ -457,6 +457,24 @@ TEST_CASE("Redis refuses records that a purge of a group covers", "[redis]") {
     if (name != "a" && !by_tag) CHECK(put("4:http1:h3:GET2:/x", before) == 0);
 }
 
+TEST_CASE("What lies above all floors of groups is put without looking them up", "[redis]") {
+    redis_server server;
+    const key_names names("default");
+    replica_under_test a(1, settings_for(server.unix_address()));
+    a.start_and_wait();
+    const store::version floor = a.now();
+    a.redis.purge({*store::selector::parse("tred"), *store::selector::parse("uh/x")}, floor, {});
+    REQUIRE(eventually([&] { return server.number({"ZCARD", names.groups()}) == 2 && a.idle(); }));
+    const auto looked_up = [&](const store::version& v, std::int64_t verdict) {
+        server.command({"CONFIG", "RESETSTAT"});
+        const std::string key = "4:http1:h3:GET4:/x/" + std::to_string(verdict);
+        CHECK(put_directly(server, names, key, text_of(v) + "x", {"red"}) == verdict);
+        return server.command({"INFO", "commandstats"}).text.find("cmdstat_zmscore") != std::string::npos;
+    };
+    CHECK(looked_up({floor.stamp + (250u << 16), 9}, 2));
+    CHECK_FALSE(looked_up({floor.stamp + (251u << 16), 9}, 0));
+}
+
 TEST_CASE("A purge goes to Redis as one small write, is acknowledged, and reaches the others", "[redis]") {
     redis_server server;
     replica_under_test a(1, settings_for(server.unix_address())), b(2, settings_for(server.unix_address()));

@@ -116,6 +116,26 @@ TEST_CASE("A batch has its bounds, and a record that is larger has one to itself
     CHECK(q.take() == nullptr);
 }
 
+TEST_CASE("Many tags make a batch smaller, since Redis looks each of them up", "[write_queue]") {
+    test_queue q({.batch_records = 4, .tags_as_record = 2});
+    const auto tagged = [](const std::string& key, const std::string& tags) {
+        store::response_meta meta;
+        meta.version = at_ms(1);
+        meta.status = 200;
+        const std::string_view content = "c";
+        return store::stored_response::make(
+            meta, key, hash_of(key), "HTTP/1.1 200 OK\r\nSurrogate-Key: " + tags + "\r\n", {&content, 1});
+    };
+    for (int n = 0; n < 3; ++n) q.put(tagged("many" + std::to_string(n), "a b c d"));
+    for (int n = 0; n < 3; ++n) q.put(tagged("one" + std::to_string(n), "a"));
+    q.put(tagged("most", "a b c d e f g h i j"));
+    q.put(tagged("last", "a"));
+    CHECK(keys_of(q.take()) == strings{"many0", "many1"});
+    CHECK(keys_of(q.take()) == strings{"many2", "one0"});
+    CHECK(keys_of(q.take()) == strings{"one1", "one2", "most"});
+    CHECK(keys_of(q.take()) == strings{"last"});
+}
+
 TEST_CASE("What failed waits again before everything else, in its order", "[write_queue]") {
     test_queue q({.batch_records = 2});
     for (const char* key : {"a", "b", "c", "d", "e"}) q.put(make_response(key, at_ms(1)));
