@@ -184,12 +184,13 @@ void link::impl::send_floors(const batch_ptr& batch) {
     const std::string retention = number(floor_retention.count());
     const std::string retention_of_groups = number(group_retention.count());
     const std::string most_groups = number(static_cast<std::int64_t>(max_groups));
+    const std::string most_keys = number(static_cast<std::int64_t>(max_key_floors));
     std::vector<std::string_view> arguments{"EVALSHA",       purge_script().sha, key_count,
                                             names_.log(),    names_.floors(),    names_.groups(),
                                             names_.lengths()};
     arguments.insert(arguments.end(), names.begin(), names.end());
-    arguments.insert(arguments.end(),
-                     {log_length, replica_, lead, skew, retention, retention_of_groups, most_groups});
+    arguments.insert(arguments.end(), {log_length, replica_, lead, skew, retention, retention_of_groups,
+                                       most_groups, most_keys});
     arguments.insert(arguments.end(), texts.begin(), texts.end());
     send_batch(batch, arguments, histogram::command_purge, {});
 }

@@ -88,7 +88,8 @@ local function split(key)
   end
   return parts[2], parts[4], string.sub(key, 1, at - 1)
 end
-local function purged(made, key, tags, known)
+-- What stands for merged floors of keys is held against `eldest` as these would be.
+local function purged(made, eldest, key, tags, known)
   if not lengths then read_lengths() end
   local selectors = {'a'}
   for _, tag in ipairs(tags) do selectors[#selectors + 1] = 't' .. tag end
@@ -103,7 +104,7 @@ local function purged(made, key, tags, known)
     end
   end
   for n, floor in ipairs(redis.call('ZMSCORE', KEYS[3], unpack(selectors))) do
-    if below(made, floor, known[selectors[n]] or 0) then return true end
+    if below(n == 1 and eldest or made, floor, known[selectors[n]] or 0) then return true end
   end
   return false
 end
@@ -134,6 +135,7 @@ for n = 5, #KEYS do
   end
   local version = string.sub(record, 1, 16)
   local made = position(version)
+  local eldest = position(oldest(version, string.sub(record, 18, 18), string.sub(record, -16)))
   local held = version_at(KEYS[n])
   local order = held and compare(version, held) or 1
   local selector = 'k' .. key
@@ -141,11 +143,10 @@ for n = 5, #KEYS do
   local verdict = 0
   if milliseconds(version) > latest then
     verdict = 3
-  elseif below(position(oldest(version, string.sub(record, 18, 18), string.sub(record, -16))),
-      redis.call('ZSCORE', KEYS[2], selector), known[selector] or 0)
+  elseif below(eldest, redis.call('ZSCORE', KEYS[2], selector), known[selector] or 0)
       or (primary and below(made, redis.call('ZSCORE', KEYS[2], 'k' .. primary),
         known['k' .. primary] or 0))
-      or (made <= highest and purged(made, key, tags, known)) then
+      or (eldest <= highest and purged(made, eldest, key, tags, known)) then
     verdict = 2
   elseif order == 0 then
     verdict = 4
@@ -169,8 +170,8 @@ return verdicts
 // in flight or queued somewhere (seconds to minutes), and those in a replica that was cut off. A replica that
 // was cut off for longer than that puts nothing again, and drops what Redis does not hold (see
 // reconcile.hpp), so after a day nothing is left for a floor to hold back. Floors of groups leave the records
-// that they cover where they are, and so are kept until the last of these has expired; too many merge into
-// one for everything.
+// that they cover where they are, and so are kept until the last of these has expired. Too many of either
+// merge into one for everything, which loses hits and lets nothing through.
 //
 // The put script looks a path up once for each length of a prefix. Beyond 64 lengths a shorter prefix stands
 // in for a new one.
@@ -188,7 +189,7 @@ local function fit(selector, length)
   return string.sub(selector, 1, #selector - length + best), best
 end
 for n = 5, #KEYS do
-  local at = 8 + (n - 5) * 3
+  local at = 9 + (n - 5) * 3
   local selector, floor, length = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   if milliseconds(floor) > latest then
     local high = math.floor(now / 4294967296)
@@ -223,6 +224,12 @@ redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('(%.0f', now - ton
 local outlived = string.format('(%.0f', now - tonumber(ARGV[6]))
 redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', outlived)
 redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', outlived)
+-- So many at a time take Redis no time worth speaking of, and no call adds as many.
+local too_many = math.min(redis.call('ZCARD', KEYS[2]) - tonumber(ARGV[8]), 1000)
+if too_many > 0 then
+  local popped = redis.call('ZPOPMIN', KEYS[2], too_many)
+  redis.call('ZADD', KEYS[3], 'GT', popped[#popped], 'a')
+end
 local excess = redis.call('ZCARD', KEYS[3]) - tonumber(ARGV[7])
 if excess > 0 then
   local oldest_ones = redis.call('ZPOPMIN', KEYS[3], excess)

@@ -24,6 +24,8 @@ inline constexpr milliseconds floor_retention{std::chrono::hours{24}};
 /// How long it keeps the floor of a group, and so how long it may keep a record at the most.
 inline constexpr milliseconds group_retention{std::chrono::hours{24 * 7}};
 inline constexpr milliseconds max_record_life = group_retention - std::chrono::hours{1};
+/// Floors of keys in Redis: some 200 MB with keys of a hundred bytes.
+inline constexpr std::size_t max_key_floors = 1'000'000;
 /// Floors of groups in Redis.
 inline constexpr std::size_t max_groups = 100'000;
 
@@ -41,8 +43,9 @@ const script& put_script();
 
 /// KEYS: log, floors, groups, lengths, then for each floor the name of its record (of the log where there is
 /// none). ARGV: length of the log, id of the replica, longest lead in ms, skew in ms, retention of key floors
-/// and of group floors in ms, how many group floors are kept, then for each floor: selector, version, and the
-/// length of its path if it is a hard prefix, else nothing. Returns the id of the entry in the log.
+/// and of group floors in ms, how many group floors and how many key floors are kept, then for each floor:
+/// selector, version, and the length of its path if it is a hard prefix, else nothing. Returns the id of the
+/// entry in the log.
 const script& purge_script();
 
 /// How long a lease lasts that its holder does not renew.

@@ -457,6 +457,48 @@ TEST_CASE("Redis refuses records that a purge of a group covers", "[redis]") {
     if (name != "a" && !by_tag) CHECK(put("4:http1:h3:GET2:/x", before) == 0);
 }
 
+TEST_CASE("Too many floors of keys in Redis merge into one for everything", "[redis]") {
+    redis_server server;
+    const key_names names("default");
+    replica_under_test a(1, settings_for(server.unix_address()));
+    a.start_and_wait();
+    const auto base = a.now();
+    const auto nth = [&](std::uint64_t n) {
+        return store::version{((base.stamp >> 16) - 1000 + n) << 16, 9};
+    };
+    const auto purge = [&](std::uint64_t n, const std::string& most) {
+        const std::string key = "key" + std::to_string(n);
+        const auto reply =
+            server.command({"EVAL", purge_script().text, "5", names.log(), names.floors(), names.groups(),
+                            names.lengths(), names.record(key), "1000", replica_name(77), "60000", "0",
+                            std::to_string(floor_retention.count()), std::to_string(group_retention.count()),
+                            "100", most, "k" + key, text_of(nth(n)), ""});
+        if (!reply.ok()) test::give_up(reply.text);
+    };
+    for (std::uint64_t n = 1; n <= 4; ++n) purge(n, "4");
+    CHECK(server.number({"ZCARD", names.floors()}) == 4);
+    CHECK(server.number({"ZCARD", names.groups()}) == 0);
+    purge(5, "3");
+    CHECK(server.number({"ZCARD", names.floors()}) == 3);
+    CHECK(server.command({"ZSCORE", names.groups(), "a"}).text == position_text(nth(2)));
+    // What the floors held back is held back, and so is a note that would let older variants be valid. All is
+    // put in the knowledge of the floors, so that the skew does not come into it.
+    const auto put = [&](const std::string& key, const std::string& record) {
+        return put_directly(server, names, key, record, {}, {{"a", nth(2)}, {"k" + key, nth(2)}});
+    };
+    CHECK(put("key1", text_of(nth(1)) + "x") == 2);
+    CHECK(put("key2", text_of(nth(2)) + "x") == 2);
+    CHECK(put("key2", text_of(nth(3)) + "x") == 0);
+    store::response_meta meta;
+    meta.version = nth(1);
+    const auto first = store::make_vary_note(meta, "note", a.local.hash("note"), "accept", nullptr);
+    meta.version = nth(9);
+    const auto second = store::make_vary_note(meta, "note", a.local.hash("note"), "accept", first.get());
+    const auto fresh = store::make_vary_note(meta, "note", a.local.hash("note"), "accept", nullptr);
+    CHECK(put("note", encode(*second)) == 2);
+    CHECK(put("note", encode(*fresh)) == 0);
+}
+
 TEST_CASE("What lies above all floors of groups is put without looking them up", "[redis]") {
     redis_server server;
     const key_names names("default");
