@@ -283,6 +283,10 @@ class link::impl {
     void check_position(std::function<void()> then);
     void check_anchor(std::function<void()> then);
     void on_gap(std::function<void()> then);
+    /// Whether floors may have come and gone since there was news.
+    bool is_long_ago(wall_time now) const noexcept {
+        return now - last_synced_ > floor_retention - std::chrono::hours{1};
+    }
     void show_position();
     void follow(bool block);
     void on_log_reply(const reply_view& reply, bool blocked);
@@ -410,6 +414,7 @@ class link::impl {
     std::optional<stream_id> anchor_; ///< a position some time ago: still there, unless the log was lost
     steady_time anchor_checked_{};
     wall_time last_synced_{};
+    bool out_of_touch_ = false;   ///< there was no news for so long that floors may have gone; a gap may show
     bool floors_complete_ = true; ///< see judge()
     floor_memory floors_{floor_memory_bytes};
     floor_memory groups_{floor_memory_bytes}; ///< by the names of their selectors

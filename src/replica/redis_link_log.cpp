@@ -69,6 +69,7 @@ void link::impl::check_anchor(std::function<void()> then) {
         [this, then = std::move(then)](const reply_view& reply) {
             if (reply.size() > 0) {
                 anchor_ = position_;
+                out_of_touch_ = false; // nothing was missed all the same
                 then();
                 return;
             }
@@ -81,12 +82,6 @@ void link::impl::on_gap(std::function<void()> then) {
     slab_.add(counter::log_gaps);
     log_->warn("redis {}: the change log has a gap after {}", settings_.address.to_string(),
                position_->to_string());
-    if (clock_.wall() - last_synced_ > floor_retention - std::chrono::hours{1}) {
-        // Floors may have come and gone meanwhile.
-        floors_complete_ = false;
-        const std::size_t lost = queue_.with([](write_queue& q) { return q.forget_puts(); });
-        slab_.add(counter::redis_puts_dropped_gap, lost);
-    }
     // What is passed over may be of keys that are not held.
     if (settings_.replicate_all) warm_wanted_ = true;
     anchor_.reset();
@@ -99,6 +94,11 @@ void link::impl::on_gap(std::function<void()> then) {
 /// Moves to the end of the log once the floors of groups are read that it may have told of before. Only then
 /// is there a position: whoever loses the connection on the way begins here again.
 void link::impl::locate_end(std::function<void()> then) {
+    if (std::exchange(out_of_touch_, false) || is_long_ago(clock_.wall())) {
+        floors_complete_ = false;
+        const std::size_t lost = queue_.with([](write_queue& q) { return q.forget_puts(); });
+        slab_.add(counter::redis_puts_dropped_gap, lost);
+    }
     if constexpr (planted != mutant::gap_ignored) tell_floors_again();
     if (position_ && settings_.replicate_all)
         warm_wanted_ = true; // an empty log, in which more may have been
@@ -218,6 +218,13 @@ void link::impl::follow(bool block) {
 void link::impl::on_log_reply(const reply_view& reply, bool blocked) {
     // [[name, [[id, [field, value, ...]], ...]]], or nil
     const wall_time now = clock_.wall();
+    if (blocked && is_long_ago(now)) {
+        // The process was stopped, with its connections open. Whether the log has a gap is not known yet;
+        // what was read before tells.
+        out_of_touch_ = true;
+        if (!anchor_ || anchor_->is_start()) anchor_ = position_;
+        anchor_checked_ = {};
+    }
     last_synced_ = now;
     if (state_.load() == link_state::ready) in_sync_at_.store(clock_.steady().time_since_epoch().count());
     std::size_t entries = 0, skipped = 0;

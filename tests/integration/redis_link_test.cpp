@@ -1191,6 +1191,50 @@ TEST_CASE("A replica that was cut off for longer than floors are kept trusts not
     CHECK(a.content("kept") == "x");
 }
 
+TEST_CASE("A replica that was stopped for long, with its connections open, trusts nothing that Redis lacks",
+          "[redis]") {
+    redis_server server;
+    const key_names names("default");
+    test::relay way(server.tcp_address());
+    replica_under_test a(1, settings_for(way.address()));
+    a.clock.shift(-std::chrono::hours{25});
+    a.start_and_wait();
+    const auto v = a.now();
+    const auto lost = a.make("lost", "x", v, std::chrono::hours{48});
+    a.local.insert(lost, v);
+    a.redis.put(lost);
+    // It has read its own entry, which is what it will look for.
+    REQUIRE(eventually([&] { return a.idle() && a.redis.stats().log_position != "0-0"; }));
+    way.freeze();
+    a.clock.shift(milliseconds{0});
+    CHECK(put_directly(server, names, "other", text_of(a.now()) + "x") == 0);
+    server.command({"XTRIM", names.log(), "MAXLEN", "1"});
+    server.command({"DEL", names.record("lost")});
+    way.thaw();
+    REQUIRE(eventually([&] { return a.count(counter::reconciliations) == 1; }));
+    CHECK(a.count(counter::log_gaps) == 1);
+    CHECK(a.content("lost").empty());
+    REQUIRE(eventually([&] { return a.idle(); }));
+    CHECK(server.number({"EXISTS", names.record("lost")}) == 0);
+}
+
+TEST_CASE("A replica that never reached Redis for longer than floors are kept puts nothing that it holds",
+          "[redis]") {
+    redis_server server(redis_server::not_started{});
+    replica_under_test a(1, settings_for(server.unix_address()));
+    const auto v = a.now();
+    const auto held = a.make("held", "x", v, std::chrono::hours{48});
+    a.local.insert(held, v);
+    a.redis.put(held);
+    a.clock.shift(std::chrono::hours{24});
+    a.start();
+    server.start();
+    REQUIRE(eventually([&] { return a.count(counter::reconciliations) == 1; }));
+    CHECK(a.content("held").empty());
+    CHECK(a.idle());
+    CHECK(server.number({"EXISTS", key_names("default").record("held")}) == 0);
+}
+
 TEST_CASE("Whatever Redis goes through, look-ups are answered once and replicas agree in the end",
           "[redis]") {
     redis_server server;
