@@ -402,10 +402,11 @@ class server {
         };
         if (link_) {
             const auto l = link_->stats();
-            gauges.push_back({"meshcache_redis_up",
-                              "Whether Redis is reachable and the change log is followed.",
-                              {},
-                              l.state == replica::link_state::ready ? 1.0 : 0.0});
+            gauges.push_back(
+                {"meshcache_redis_up",
+                 "Whether Redis is reachable, the change log followed, and nothing left to reconcile.",
+                 {},
+                 l.state == replica::link_state::ready ? 1.0 : 0.0});
             gauges.push_back({"meshcache_redis_breaker_open",
                               "Whether look-ups in Redis are skipped because it is unwell.",
                               {},
