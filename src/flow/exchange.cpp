@@ -124,8 +124,7 @@ action exchange::answer_or_miss(wall_time now) {
 }
 
 action exchange::refuse_unconfirmed() noexcept {
-    outcome_.hit = false;
-    outcome_.fwd = forward::none;
+    outcome_ = {};
     outcome_.detail = "unconfirmed";
     status_ = 503;
     return action::refuse;

@@ -97,7 +97,8 @@ def strong(history):
             continue
         for key, below in invalidation.below.items():
             for read in by_key[key]:
-                if read.begin.order > invalidation.end.order and read.number <= below:
+                allowed = invalidation.soft and read.stale
+                if read.begin.order > invalidation.end.order and read.number <= below and not allowed:
                     out.append(Finding("strong", f"{told(read)}, although {invalidation.name} through "
                                        f"{invalidation.process} had made all up to #{below} invalid "
                                        f"(at {invalidation.end.at * 1000:.1f} ms)", key, read.end.at))
