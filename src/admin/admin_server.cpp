@@ -43,6 +43,9 @@ constexpr asio::as_tuple_t<asio::use_awaitable_t<executor>> use_task{};
 constexpr std::chrono::seconds idle_limit{30};   ///< between requests, and for an answer to be taken
 constexpr std::chrono::seconds request_limit{5}; ///< for a request that has begun, and for the first to come
 constexpr std::size_t most_connections = 64;
+/// Requests that may wait for something, such as Redis. The connections beyond are for those that are
+/// answered at once: the probes.
+constexpr std::size_t most_waiting = 48;
 
 /// Whether the file at that path is a socket that nobody listens at any more. Everything else is somebody's.
 bool is_left_over(const std::string& path) {
@@ -231,18 +234,28 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
                            "without --admin-token this port answers to IP addresses and localhost, and to no "
                            "other name\n");
         const auto query = target.substr(std::min(question + 1, target.size()));
-        if (path == "/purge") {
-            if (r.method() != bhttp::verb::post) co_return wrong_method("POST");
-            co_return co_await purge(self, r, query);
-        }
         const bool reads = r.method() == bhttp::verb::get || r.method() == bhttp::verb::head;
-        if (reads && path == "/stats") {
+        if (path == "/purge" && r.method() != bhttp::verb::post) co_return wrong_method("POST");
+        if (path != "/purge" && !(reads && (path == "/stats" || path == "/inspect")))
+            co_return self.show(path, r.method());
+
+        if (self.waiting_ >= most_waiting) {
+            auto out = text(bhttp::status::service_unavailable,
+                            "too many requests to this port wait for their answers; nothing was done\n");
+            out.set(bhttp::field::retry_after, "1");
+            co_return out;
+        }
+        struct place {
+            std::size_t& taken;
+            ~place() { --taken; }
+        } const one{++self.waiting_};
+        if (path == "/purge") co_return co_await purge(self, r, query);
+        if (path == "/stats") {
             auto page =
                 co_await answer_of<std::string>(self, [&self](auto done) { self.sources_.stats(done); });
             co_return text(bhttp::status::ok, std::move(page), "application/json");
         }
-        if (reads && path == "/inspect") co_return co_await inspect(self, query);
-        co_return self.show(path, r.method());
+        co_return co_await inspect(self, query);
     }
 
     response show(std::string_view path, bhttp::verb method) const {
@@ -310,6 +323,7 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
     std::string unix_file_;
     bool any_host_ = false;    ///< a request may have any Host
     std::vector<guest*> open_; ///< in the order in which they were last used
+    std::size_t waiting_ = 0;  ///< requests whose answer is not there at once
     bool stopped_ = false;
 };
 

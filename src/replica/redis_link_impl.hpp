@@ -70,9 +70,10 @@ inline constexpr milliseconds anchor_period{500};
 inline constexpr std::size_t reconcile_keys = 256;
 inline constexpr milliseconds reconcile_pause{5};
 inline constexpr milliseconds housekeeping_period{250};
-/// Pauses between two looks at the list while somebody waits for the others, and how many may wait.
+/// Pauses between two looks at the list while somebody waits for the others, and how many may wait: well
+/// below the connections that the admin port has, since each takes one for up to a minute.
 inline constexpr milliseconds first_roll_pause{2}, last_roll_pause{100};
-inline constexpr std::size_t max_roll_waiters = 64;
+inline constexpr std::size_t max_roll_waiters = 16;
 /// The same words are logged once in this time, and no more than so many different ones.
 inline constexpr milliseconds log_interval{30'000};
 inline constexpr std::size_t max_logged = 32;

@@ -176,6 +176,36 @@ TEST_CASE("a replica that hangs is waited for in vain, and falls behind") {
     CHECK(after.json.at("replicas") == nlohmann::json{{"applied", 3}, {"live", 3}});
 }
 
+TEST_CASE("purges that wait for a replica that hangs keep no probe out") {
+    mesh m;
+    const auto taken = [&] {
+        const std::string name = "meshcache_purges_total{kind=\"host\",mode=\"hard\"} ";
+        const std::string page = m.a.ask_admin("/metrics").body;
+        const auto at = page.find(name);
+        return at == std::string::npos ? -1 : std::stoi(page.substr(at + name.size()));
+    };
+    m.c.process().signal(SIGSTOP);
+    std::vector<connection> callers;
+    const auto call = [&] {
+        callers.push_back(connection::to(m.a.admin()));
+        REQUIRE(callers.back().send("POST /purge?host=none.example&wait=replicas&timeout=1m HTTP/1.1\r\n"
+                                    "Host: localhost\r\n\r\n"));
+    };
+    for (int i = 0; i < 40; ++i) call();
+    CHECK(eventually([&] { return taken() == 40; }));
+    for (int i = 0; i < 30; ++i) call(); // more than there are connections
+    CHECK(eventually([&] { return taken() == 70; }));
+    for (int i = 0; i < 5; ++i) {
+        CHECK(m.a.ask_admin("/healthz").status == 200);
+        CHECK(m.a.ask_admin("/readyz").status == 200);
+    }
+    // As many as may wait do so; the next one is told at once that nobody knows yet.
+    const auto one_more = purge(m.a, "host=none.example&wait=replicas&timeout=1m");
+    CHECK(one_more.status == 202);
+    CHECK(one_more.json.at("replicas").is_null());
+    m.c.process().signal(SIGCONT);
+}
+
 TEST_CASE("without Redis there is nobody to wait for, and with one that hangs it is said that nobody knows") {
     scripted_upstream upstream(say_ok);
     {
