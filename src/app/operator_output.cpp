@@ -74,6 +74,31 @@ command_result refused_by_port(const operator_command& c, const admin_answer& an
     return refused(1, at + " answered " + std::to_string(answer.status) + ": " + first_line(answer.body));
 }
 
+bool has_text(const nlohmann::json& of, const char* name) {
+    const auto it = of.find(name);
+    return it != of.end() && it->is_string();
+}
+
+/// Whether a JSON object is what meshcache answers to that command, and not what another program on that
+/// port answers to anything. What every version of meshcache has is asked for, and no more.
+bool is_ours(operator_verb verb, const nlohmann::json& answer) {
+    switch (verb) {
+    case operator_verb::purge: {
+        const auto applied = answer.find("applied");
+        return applied != answer.end() && applied->is_boolean() && applied->get<bool>() &&
+               has_text(answer, "version");
+    }
+    case operator_verb::inspect: {
+        const auto local = answer.find("local");
+        return local != answer.end() && local->is_array();
+    }
+    case operator_verb::stats:
+    case operator_verb::replicas:
+        return has_text(answer, "replica_id");
+    }
+    return false;
+}
+
 } // namespace
 
 parsed<admin_request> request_for(const operator_command& c) {
@@ -93,6 +118,9 @@ command_result conclude(const operator_command& c, const admin_answer& answer) {
     const auto json = nlohmann::json::parse(answer.body, nullptr, false);
     if (!json.is_object() || !answer.content_type.starts_with("application/json"))
         return refused(1, c.admin.to_string() + " is no admin port of meshcache: its answer is not JSON");
+    if (!is_ours(c.verb, json))
+        return refused(1,
+                       c.admin.to_string() + " is no admin port of meshcache: its answer has another form");
 
     command_result out;
     switch (c.verb) {

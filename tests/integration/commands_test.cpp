@@ -244,6 +244,19 @@ TEST_CASE("a command that reaches something else exits with 1, within its time")
     INFO(f.output);
     CHECK(f.code == 1);
     CHECK(says(f, "is no admin port of meshcache"));
+    scripted_upstream speaks_json([](turn& t) {
+        t.read_body();
+        t.respond(200, "Content-Type: application/json\r\n", R"({"ok":true})");
+    });
+    for (const auto& command :
+         {std::vector<std::string>{"stats"}, {"replicas"}, {"purge", "--all"}, {"inspect", "http://h/"}}) {
+        auto line = command;
+        line.insert(line.end(), {"--admin", speaks_json.flag()});
+        f = run_meshcache(line);
+        INFO(f.output);
+        CHECK(f.code == 1);
+        CHECK(says(f, "is no admin port of meshcache"));
+    }
     gate held;
     scripted_upstream silent([&](turn&) { held.wait(); });
     f = run_meshcache({"stats", "--admin", silent.flag(), "--timeout", "100ms"});

@@ -80,14 +80,16 @@ TEST_CASE("what a purge came to is said in words, and by the exit code") {
          "purged here, and queued: Redis has not acknowledged it yet, so the other replicas do not know\n"
          "version 5.0@1\n"},
         {200,
-         R"({"acknowledged":true,"shared":true,"version":"v","position":"7-1","replicas":{"applied":3,"live":3}})",
+         R"({"applied":true,"acknowledged":true,"shared":true,"version":"v","position":"7-1","replicas":{"applied":3,"live":3}})",
          0, "purged on 3 of 3 replicas\nversion v, in the change log at 7-1\n"},
         {202,
-         R"({"acknowledged":true,"shared":true,"version":"v","position":"7-1","replicas":{"applied":2,"live":3}})",
+         R"({"applied":true,"acknowledged":true,"shared":true,"version":"v","position":"7-1","replicas":{"applied":2,"live":3}})",
          3,
          "purged on 2 of 3 replicas; Redis has it for the others, who were not ready in time\n"
          "version v, in the change log at 7-1\n"},
-        {202, R"({"acknowledged":true,"shared":true,"version":"v","position":"7-1","replicas":null})", 3,
+        {202,
+         R"({"applied":true,"acknowledged":true,"shared":true,"version":"v","position":"7-1","replicas":null})",
+         3,
          "purged here and in Redis; which replicas there are, Redis did not say\n"
          "version v, in the change log at 7-1\n"},
     };
@@ -128,13 +130,13 @@ TEST_CASE("for machines the server's own words are printed, of the replicas the 
 
 TEST_CASE("without a list of replicas the command fails, and says why") {
     const auto c = asking(operator_verb::replicas);
-    auto result = conclude(c, json(R"({"redis_state": "off", "replicas": null})"));
+    auto result = conclude(c, json(R"({"replica_id": "a", "redis_state": "off", "replicas": null})"));
     CHECK(result.code == 1);
     CHECK(result.err == "meshcache: this replica has no Redis, and so shares with no other\n");
-    result = conclude(c, json(R"({"redis_state": "connecting", "replicas": null})"));
+    result = conclude(c, json(R"({"replica_id": "a", "redis_state": "connecting", "replicas": null})"));
     CHECK(result.code == 1);
     CHECK(result.err.find("'connecting'") != std::string::npos);
-    CHECK(conclude(c, json(R"({"redis_state": "ready", "replicas": []})")).code == 0);
+    CHECK(conclude(c, json(R"({"replica_id": "a", "redis_state": "ready", "replicas": []})")).code == 0);
 }
 
 TEST_CASE("what the admin port refuses is passed on") {
@@ -171,16 +173,46 @@ TEST_CASE("what the admin port refuses is passed on") {
 }
 
 TEST_CASE("answers of other versions are shown as far as they go") {
-    for (const auto verb : {operator_verb::stats, operator_verb::purge, operator_verb::inspect}) {
-        for (const char* body : {"{}", R"({"local": 7, "redis": {"records": [7, {}]}, "hits": "many"})",
-                                 R"({"local": [{}, 7], "redis": {}, "replicas": [7]})"}) {
-            const auto result = conclude(asking(verb), json(body));
-            INFO(result.out);
-            CHECK(result.code == 0);
-            CHECK_FALSE(result.out.empty());
+    struct row {
+        operator_verb verb;
+        const char* body;
+    };
+    const row rows[] = {
+        {operator_verb::stats, R"({"replica_id": "a"})"},
+        {operator_verb::stats, R"({"replica_id": "a", "hits": "many", "redis_state": 7, "replicas": [7]})"},
+        {operator_verb::purge, R"({"applied": true, "version": "v"})"},
+        {operator_verb::purge, R"({"applied": true, "version": "", "shared": 7, "replicas": [7]})"},
+        {operator_verb::inspect, R"({"local": []})"},
+        {operator_verb::inspect, R"({"local": [{}, 7], "redis": {}})"},
+        {operator_verb::inspect, R"({"local": [7], "redis": {"records": [7, {}]}, "url": 7})"},
+        {operator_verb::replicas, R"({"replica_id": "a", "replicas": [7, {}]})"},
+    };
+    for (const row& r : rows) {
+        const auto result = conclude(asking(r.verb), json(r.body));
+        INFO(r.body << '\n' << result.out);
+        CHECK(result.code == 0);
+        CHECK_FALSE(result.out.empty());
+    }
+}
+
+TEST_CASE("JSON of another program is no success") {
+    for (const auto verb :
+         {operator_verb::stats, operator_verb::replicas, operator_verb::purge, operator_verb::inspect}) {
+        for (const char* body :
+             {"{}", R"({"ok": true})", R"({"applied": false, "version": "1", "replica_id": 7, "local": {}})",
+              R"({"applied": 1, "version": 1, "replicas": [], "hits": 1, "url": "http://h/"})"}) {
+            for (const bool for_machines : {false, true}) {
+                auto c = asking(verb);
+                c.json = for_machines;
+                const auto result = conclude(c, json(body));
+                INFO(body);
+                CHECK(result.code == 1);
+                CHECK(result.out.empty());
+                CHECK(result.err == "meshcache: 127.0.0.1:9901 is no admin port of meshcache: "
+                                    "its answer has another form\n");
+            }
         }
     }
-    CHECK(conclude(asking(operator_verb::replicas), json(R"({"replicas": [7, {}]})")).code == 0);
 }
 
 TEST_CASE("tables are as wide as their longest cells, and no line ends with a blank") {
