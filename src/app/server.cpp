@@ -343,7 +343,8 @@ class server {
         s.replica_id = hex(replica_);
         s.uptime_s = std::chrono::duration<double>(clock_.steady() - started_).count();
         s.connections = connections_.load(std::memory_order_relaxed);
-        s.hits = count(counter::requests_hit) + count(counter::requests_hit_redis);
+        s.hits = count(counter::requests_hit) + count(counter::requests_hit_stale) +
+                 count(counter::requests_hit_redis);
         s.misses = count(counter::requests_uri_miss) + count(counter::requests_vary_miss) +
                    count(counter::requests_stale) + count(counter::requests_request);
         s.collapsed = count(counter::requests_collapsed);

@@ -1,7 +1,9 @@
 // The admin port: liveness, readiness, metrics and statistics.
 #include "support/catch.hpp"
+#include "support/gate.hpp"
 #include "support/proxy.hpp"
 
+#include <atomic>
 #include <map>
 #include <regex>
 #include <set>
@@ -121,6 +123,35 @@ TEST_CASE("statistics are JSON with the fields that are promised") {
     CHECK(stats.at("fills") == 0);
     CHECK(stats.at("propagation_ms").is_object());
     CHECK(stats.at("redis_state").is_string());
+}
+
+TEST_CASE("statistics count stale hits as hits") {
+    gate held;
+    std::atomic<int> asked{0};
+    scripted_upstream upstream([&](turn& t) {
+        if (asked++ > 0) held.wait(); // what is fetched behind the stale answer
+        t.ok("x", "max-age=600, stale-while-revalidate=600");
+    });
+    proxy p(upstream);
+    CHECK(p.get("/x").status == 200);
+    CHECK(p.get("/x").cached().hit());
+    {
+        client c(p.admin());
+        CHECK(c.ask("POST", "/purge?all=1&soft=1", "Host: localhost\r\n").status == 200);
+    }
+    // It counts as stale as soon as that can be seen in whole seconds.
+    int hits = 1;
+    CHECK(eventually([&] {
+        const response r = p.get("/x");
+        hits += r.cached().hit() ? 1 : 0;
+        return r.cached().ttl() < 0;
+    }));
+    CHECK(hits > 1);
+    CHECK(eventually([&] { return p.stats().at("hits") == hits; }));
+    CHECK(p.stats().at("misses") == 1);
+    CHECK(p.ask_admin("/metrics").body.find("meshcache_requests_total{cache=\"hit-stale\"} 0\n") ==
+          std::string::npos);
+    held.open();
 }
 
 TEST_CASE("replicas have different ids") {
