@@ -116,7 +116,8 @@ std::string inspection_json(const inspection& what) {
             out["redis"]["records"] = std::move(records);
         }
     }
-    return out.dump(2, ' ', false, json::error_handler_t::replace) + '\n';
+    // ASCII alone: clients choose parts of keys, and terminals act on control characters beyond it.
+    return out.dump(2, ' ', true, json::error_handler_t::replace) + '\n';
 }
 
 } // namespace meshcache::admin

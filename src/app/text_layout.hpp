@@ -17,7 +17,8 @@ std::vector<std::string> wrap(std::string_view text, std::size_t width);
 /// Appends one entry of a page: the term, and beside it the explanation in a column of its own.
 void add_entry(std::string& out, std::size_t column, std::string_view term, std::string_view explanation);
 
-/// `text` with every byte that a terminal would act on as `\xHH`.
+/// `text` with every byte that a terminal would act on as `\xHH`: of control characters, U+0080 to U+009F
+/// included, and of what is no UTF-8.
 std::string visible(std::string_view text);
 
 /// A table: the first row is the head, columns are padded to their longest cell. Each line ends with a line

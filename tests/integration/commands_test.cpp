@@ -207,6 +207,26 @@ TEST_CASE("inspect says what is stored of a URL, here and in Redis") {
     redis.start();
 }
 
+TEST_CASE("inspect sends no client's escape sequences to the terminal") {
+    scripted_upstream upstream(
+        [](turn& t) { t.respond(200, "Cache-Control: max-age=600\r\nVary: X-Kind\r\n", "x"); });
+    proxy p(upstream);
+    CHECK(p.get("/x", "X-Kind: a\xc2\x9b"
+                      "31mred\r\n")
+              .status == 200);
+    CHECK(p.get("/x", "X-Kind: b\x9b"
+                      "31mred\r\n")
+              .status == 200);
+    for (const char* form : {"--json=false", "--json"}) {
+        const finished f = run(p, {"inspect", form, "http://shop.example/x"});
+        INFO(f.output);
+        CHECK(f.code == 0);
+        CHECK(says(f, "31mred"));
+        CHECK_FALSE(says(f, "\xc2\x9b"));
+        CHECK_FALSE(says(f, "\x9b"));
+    }
+}
+
 TEST_CASE("inspect finds what trusted fields are a part of the key of") {
     scripted_upstream upstream([](turn& t) { t.ok("x"); });
     proxy p(upstream, {"--trust-forwarded"});

@@ -34,7 +34,8 @@ struct inspection {
     std::optional<std::vector<replica::examined_record>> records;
 };
 
-/// One JSON object, two blanks of indent, and a line end. Bytes that are not UTF-8 are shown as U+FFFD.
+/// One JSON object, two blanks of indent, and a line end. ASCII alone, the
+/// rest as `\uHHHH`; bytes that are not UTF-8 are shown as U+FFFD.
 std::string inspection_json(const inspection& what);
 
 } // namespace meshcache::admin

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include <string>
+#include <string_view>
 
 using namespace meshcache;
 using namespace meshcache::app;
@@ -219,4 +220,33 @@ TEST_CASE("tables are as wide as their longest cells, and no line ends with a bl
     CHECK(table({{"A", "B"}, {"long", "x"}, {"", "yy"}}) == "A     B\nlong  x\n      yy\n");
     CHECK(table({{"A", ""}, {"", ""}}) == "A\n\n");
     CHECK(visible("a\x1b[0m\n\x7f\xc3\xa9") == "a\\x1b[0m\\x0a\\x7f\xc3\xa9");
+}
+
+TEST_CASE("nothing that a terminal acts on is printed as it is") {
+    struct row {
+        std::string_view text;
+        std::string_view shown;
+    };
+    const row rows[] = {
+        {"caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"},
+        {"\xc2\x9b"
+         "31mred",
+         "\\xc2\\x9b31mred"}, // CSI
+        {"\xc2\x80\xc2\x9f\xc2\xa0", "\\xc2\\x80\\xc2\\x9f\xc2\xa0"},
+        {"\x9b"
+         "31m",
+         "\\x9b31m"},
+        {"\xc0\x9b", "\\xc0\\x9b"},
+        {"\xe0\x82\x9b", "\\xe0\\x82\\x9b"},
+        {"\xf0\x80\x82\x9b", "\\xf0\\x80\\x82\\x9b"},
+        {"\xed\xa0\x80", "\\xed\\xa0\\x80"},
+        {"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"},
+        {"\xff\xc3", "\\xff\\xc3"},
+        {"\xe2\x82", "\\xe2\\x82"},
+        {"\xc3\x1b", "\\xc3\\x1b"},
+    };
+    for (const row& r : rows) {
+        INFO(r.shown);
+        CHECK(visible(r.text) == r.shown);
+    }
 }
