@@ -34,7 +34,9 @@ examined_record link::impl::judged(std::string key, std::string_view record) con
             out.problem = "it was purged, or invalidated";
         else if (http::is_variant_key(key) && variant_is_invalid(primary_view(view), oldest))
             out.problem = "its URI was purged, or invalidated";
-        else if (!local_.admit(out.response))
+        else if (auto seen = local_.admit(out.response)) // as stale, after a soft purge
+            out.response = std::move(seen);
+        else
             out.problem = "a purge of a tag, a prefix, a host or everything covers it";
     }
     out.key = std::move(key);

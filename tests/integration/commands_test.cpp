@@ -207,6 +207,33 @@ TEST_CASE("inspect says what is stored of a URL, here and in Redis") {
     redis.start();
 }
 
+TEST_CASE("inspect shows what a soft purge made stale as stale, also in Redis") {
+    redis_server redis;
+    scripted_upstream upstream(say_ok);
+    proxy p(upstream, with_redis(redis));
+    REQUIRE(p.wait_for_redis("ready"));
+    CHECK(p.get("/books").status == 200);
+    REQUIRE(flushed(p));
+    const auto all_of = [&](const auto& holds) {
+        const finished f = run(p, {"inspect", "--json", "http://shop.example/books"});
+        INFO(f.output);
+        const auto json = nlohmann::json::parse(f.output);
+        int responses = 0;
+        for (const auto& list : {json.at("local"), json.at("redis").at("records")}) {
+            for (const auto& r : list) {
+                CHECK_FALSE(r.contains("problem"));
+                if (!r.contains("fresh_for_s")) continue; // a note of what it varies by
+                ++responses;
+                CHECK(holds(r.at("fresh_for_s").template get<double>()));
+            }
+        }
+        CHECK(responses == 2);
+    };
+    all_of([](double left) { return left > 0; });
+    CHECK(run(p, {"purge", "--tag", "red", "--soft"}).code == 0);
+    all_of([](double left) { return left <= 0; });
+}
+
 TEST_CASE("inspect sends no client's escape sequences to the terminal") {
     scripted_upstream upstream(
         [](turn& t) { t.respond(200, "Cache-Control: max-age=600\r\nVary: X-Kind\r\n", "x"); });
