@@ -24,6 +24,23 @@ TEST_CASE("help, version and check-config print and exit with 0") {
     CHECK(f.output.find("pa55word") == std::string::npos);
 }
 
+TEST_CASE("what cannot be printed is a failure") {
+    scripted_upstream upstream([](turn& t) { t.ok("ok"); });
+    proxy p(upstream);
+    const std::string at = " --admin " + p.admin().to_string();
+    for (const std::string& command :
+         {std::string("--help"), std::string("version"), std::string("check-config --upstream 127.0.0.1:1"),
+          std::string("purge --help"), "stats" + at, "stats --json" + at, "purge --all" + at}) {
+        for (const char* where : {" >/dev/full", " >&-"}) {
+            const std::string line = meshcache_binary() + ' ' + command + where;
+            INFO(line);
+            child_process shell({"/bin/sh", "-c", line});
+            CHECK(shell.wait() == 1);
+            CHECK(shell.output().find("meshcache: cannot write the output: ") != std::string::npos);
+        }
+    }
+}
+
 TEST_CASE("mistakes in usage and configuration exit with 2 and say what is wrong") {
     const temporary_directory directory;
     const std::string file = directory.path() + "/bad.toml";
