@@ -42,6 +42,9 @@ using timer = asio::basic_waitable_timer<std::chrono::steady_clock,
 constexpr asio::as_tuple_t<asio::use_awaitable_t<executor>> use_task{};
 constexpr std::chrono::seconds idle_limit{30};   ///< between requests, and for an answer to be taken
 constexpr std::chrono::seconds request_limit{5}; ///< for a request that has begun, and for the first to come
+constexpr std::uint32_t max_head = 16 * 1024;
+constexpr std::uint64_t max_content = 64 * 1024;
+constexpr std::size_t max_rest = 1024 * 1024; ///< of a request that was refused before it was read
 constexpr std::size_t most_connections = 64;
 /// Requests that may wait for something, such as Redis. The connections beyond are for those that are
 /// answered at once: the probes.
@@ -165,8 +168,8 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
                 buffer.commit(n);
             }
             bhttp::request_parser<bhttp::string_body> parser;
-            parser.header_limit(16 * 1024);
-            parser.body_limit(64 * 1024);
+            parser.header_limit(max_head);
+            parser.body_limit(max_content);
             io.expires_after(request_limit);
             auto [read_error, read] = co_await bhttp::async_read(io, buffer, parser, use_task);
             (void)read;
@@ -176,7 +179,7 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
                 co_return;
             response answer;
             if (read_error) {
-                answer = text(bhttp::status::bad_request, "the request is not sound HTTP\n");
+                answer = unreadable(read_error);
             } else {
                 g.is_served = true;
                 answer = co_await respond(*self, parser.get());
@@ -193,10 +196,37 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
             io.expires_after(idle_limit);
             auto [write_error, written] = co_await bhttp::async_write(io, answer, use_task);
             (void)written;
-            if (write_error || !keep) break;
+            if (write_error) break;
+            if (read_error) {
+                co_await take_rest(g);
+                co_return;
+            }
+            if (!keep) break;
         }
         error_code ignored;
         io.socket().shutdown(asio::socket_base::shutdown_send, ignored);
+    }
+
+    /// A socket that is closed with bytes unread is reset, and the answer may be lost on its way.
+    static task<void> take_rest(guest& g) {
+        error_code ignored;
+        g.io.socket().shutdown(asio::socket_base::shutdown_send, ignored);
+        g.io.expires_after(request_limit);
+        std::array<char, 4096> dropped;
+        for (std::size_t taken = 0; taken < max_rest;) {
+            auto [ec, n] = co_await g.io.async_read_some(asio::buffer(dropped), use_task);
+            if (ec) break;
+            taken += n;
+        }
+    }
+
+    /// To a request that could not be read (RFC 9110, section 15.5.14; RFC 6585, section 5).
+    static response unreadable(error_code why) {
+        if (why == bhttp::error::body_limit)
+            return text(bhttp::status::payload_too_large, "the content is larger than 64KiB\n");
+        if (why == bhttp::error::header_limit)
+            return text(bhttp::status::request_header_fields_too_large, "the head is larger than 16KiB\n");
+        return text(bhttp::status::bad_request, "the request is not sound HTTP\n");
     }
 
     static response text(bhttp::status status, std::string body,

@@ -201,6 +201,30 @@ TEST_CASE("the admin port refuses what it does not know, and survives nonsense")
     CHECK(upstream.requests() == 0); // nothing of it is for the application
 }
 
+TEST_CASE("what is too large for the admin port is told so") {
+    scripted_upstream upstream(say_ok);
+    proxy p(upstream);
+    struct row {
+        std::string method, target, fields, body;
+        int status;
+    };
+    const row rows[] = {
+        {"POST", "/purge", "Content-Type: application/json\r\n",
+         "{\"tag\":\"" + std::string(80'000, 'x') + "\"}", 413},
+        {"POST", "/purge", "Content-Type: application/json\r\n", std::string(60'000, ' ') + "{\"all\":true}",
+         200},
+        {"GET", "/stats?" + std::string(17 * 1024, 'x'), {}, {}, 431},
+        {"GET", "/stats", "X-Long: " + std::string(17 * 1024, 'x') + "\r\n", {}, 431},
+    };
+    for (const row& r : rows) {
+        client c(p.admin());
+        const response answer = c.ask(r.method, r.target, "Host: localhost\r\n" + r.fields, r.body);
+        INFO(answer.summary());
+        CHECK(answer.status == r.status);
+        CHECK(answer.complete);
+    }
+}
+
 TEST_CASE("without a token the admin port answers to addresses and localhost, and probes to any name") {
     const temporary_directory directory;
     scripted_upstream upstream(say_ok);
