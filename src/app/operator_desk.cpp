@@ -126,29 +126,50 @@ void operator_desk::purge(admin::purge_request what, std::function<void(admin::p
     link_->purge(std::move(what.selectors), floor, on_redis);
 }
 
-std::vector<store::response_ptr> operator_desk::stored_at(const std::string& key) const {
-    if (!p_.trust_forwarded) return p_.cache.family(p_.cache.view(key));
-    // The hash of a key with more parts is not known, so all of the store is looked through.
-    constexpr std::size_t at_a_time = 1024, most = 64;
-    std::vector<store::response_ptr> seen, out;
+/// A walk through all of the store for the responses of one URI: the hash of a key with more parts than its
+/// URL tells is not known. A step at a time, so that the loop's other work comes in between.
+struct operator_desk::search {
+    std::string key;
     std::uint64_t cursor = 0;
-    do {
-        seen.clear();
-        cursor = p_.cache.scan(cursor, at_a_time, seen);
-        for (const auto& r : seen) {
-            const auto parts = http::split_key(r->key());
-            if (!parts || parts->uri_key != key || out.size() >= most) continue;
-            if (auto valid = p_.cache.peek({r->key(), r->hash()})) out.push_back(std::move(valid));
-        }
-    } while (cursor != 0);
-    return out;
+    std::vector<store::response_ptr> found;
+    std::function<void(std::vector<store::response_ptr>)> done;
+};
+
+void operator_desk::step(const std::shared_ptr<search>& s) {
+    constexpr std::size_t at_a_time = 512, most = 64;
+    std::vector<store::response_ptr> seen;
+    s->cursor = p_.cache.scan(s->cursor, at_a_time, seen);
+    for (const auto& r : seen) {
+        const auto parts = http::split_key(r->key());
+        if (!parts || parts->uri_key != s->key || s->found.size() >= most) continue;
+        if (auto valid = p_.cache.peek({r->key(), r->hash()})) s->found.push_back(std::move(valid));
+    }
+    if (s->cursor == 0 || s->found.size() >= most)
+        s->done(std::move(s->found));
+    else
+        asio::post(p_.io, [this, s] { step(s); });
 }
 
 void operator_desk::inspect(admin::inspect_request what, std::function<void(admin::inspection)> done) {
+    if (!p_.trust_forwarded) {
+        auto found = p_.cache.family(p_.cache.view(what.key));
+        examine(std::move(what), std::move(found), std::move(done));
+        return;
+    }
+    const auto s = std::make_shared<search>();
+    s->key = what.key;
+    s->done = [this, what = std::move(what), done = std::move(done)](auto found) mutable {
+        examine(std::move(what), std::move(found), std::move(done));
+    };
+    step(s);
+}
+
+void operator_desk::examine(admin::inspect_request what, std::vector<store::response_ptr> stored,
+                            std::function<void(admin::inspection)> done) {
     admin::inspection found;
     found.now = p_.clock.wall();
     found.replica = p_.versions.replica();
-    found.local = stored_at(what.key);
+    found.local = std::move(stored);
     found.shared = link_ != nullptr;
     std::vector<std::string> keys{what.key};
     for (const auto& r : found.local)

@@ -12,6 +12,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -40,6 +41,8 @@ class operator_desk {
     /// for, or when its time has passed.
     void purge(admin::purge_request what, std::function<void(admin::purge_report)> done);
 
+    /// What is stored of a URL here, and what Redis has. With `trust_forwarded` the whole store is walked
+    /// for it, in steps.
     void inspect(admin::inspect_request what, std::function<void(admin::inspection)> done);
 
     /// Which replicas there are; nullopt when Redis does not say so soon.
@@ -47,7 +50,10 @@ class operator_desk {
     void replicas(std::function<void(replica_list)> done);
 
   private:
-    std::vector<store::response_ptr> stored_at(const std::string& key) const;
+    struct search;
+    void step(const std::shared_ptr<search>& s);
+    void examine(admin::inspect_request what, std::vector<store::response_ptr> stored,
+                 std::function<void(admin::inspection)> done);
 
     const desk_parts p_;
     replica::link* link_ = nullptr;
