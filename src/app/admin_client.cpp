@@ -16,6 +16,7 @@
 #include <boost/beast/http.hpp>
 
 #include <exception>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -42,7 +43,8 @@ std::string advice(error_code ec) {
     return {};
 }
 
-asio::awaitable<outcome> talk(const endpoint& at, const admin_request& wanted, const std::string& token) {
+asio::awaitable<outcome> talk(const endpoint& at, const admin_request& wanted, const std::string& token,
+                              bool& resolving) {
     const auto executor = co_await asio::this_coro::executor;
     std::vector<any_endpoint> addresses;
     if (at.is_unix()) {
@@ -51,7 +53,9 @@ asio::awaitable<outcome> talk(const endpoint& at, const admin_request& wanted, c
         addresses.emplace_back(asio::local::stream_protocol::endpoint(path));
     } else {
         asio::ip::tcp::resolver resolver(executor);
+        resolving = true;
         auto [ec, found] = co_await resolver.async_resolve(at.host, std::to_string(at.port), use_task);
+        resolving = false;
         if (ec) co_return failure(at, "cannot resolve " + in_quotes(at.host) + ": " + ec.message());
         for (const auto& f : found) addresses.emplace_back(f.endpoint());
     }
@@ -103,14 +107,21 @@ asio::awaitable<outcome> talk(const endpoint& at, const admin_request& wanted, c
 parsed<admin_answer> ask_admin(const endpoint& at, const admin_request& request, const std::string& token,
                                milliseconds timeout) {
     std::optional<outcome> out;
-    asio::io_context io(1);
-    const auto whole = [&]() -> asio::awaitable<void> { out.emplace(co_await talk(at, request, token)); };
-    asio::co_spawn(io, whole(), [](std::exception_ptr failed) {
+    auto io = std::make_unique<asio::io_context>(1);
+    bool resolving = false;
+    const auto whole = [&]() -> asio::awaitable<void> {
+        out.emplace(co_await talk(at, request, token, resolving));
+    };
+    asio::co_spawn(*io, whole(), [](std::exception_ptr failed) {
         if (failed) std::rethrow_exception(failed);
     });
-    io.run_for(timeout);
-    if (!out) return failure(at, "no answer within " + format_duration(timeout));
-    return *std::move(out);
+    io->run_for(timeout);
+    if (out) return *std::move(out);
+    // Its end would wait for the resolver, which may take much longer; the process ends first.
+    if (resolving) static_cast<void>(io.release());
+    std::string why = "no answer within " + format_duration(timeout);
+    if (request.post && !resolving) why += "; it may have been carried out all the same";
+    return failure(at, why);
 }
 
 } // namespace meshcache::app

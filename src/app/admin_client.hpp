@@ -1,6 +1,7 @@
 #pragma once
 // One request to the admin port of a meshcache, and its answer: what the operators' commands are made of.
-// Blocks the calling thread, for `timeout` at the most.
+// Blocks the calling thread, for `timeout` at the most. A
+// name that is still being resolved then keeps a thread: the process is expected to end.
 #include <meshcache/base/clock.hpp>
 #include <meshcache/base/endpoint.hpp>
 #include <meshcache/base/parsed.hpp>
@@ -25,7 +26,7 @@ struct admin_answer {
 inline constexpr std::size_t max_admin_answer = 16u << 20;
 
 /// Sends `request` to `at`, with `token` as bearer token unless it is empty. A failure is a sentence that
-/// begins with the address.
+/// begins with the address. After a time-out a POST may have been carried out all the same.
 parsed<admin_answer> ask_admin(const endpoint& at, const admin_request& request, const std::string& token,
                                milliseconds timeout);
 

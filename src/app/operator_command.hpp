@@ -16,7 +16,7 @@ struct operator_command {
     endpoint admin;              ///< where its admin port is; no wildcard, and no port 0
     std::string token;           ///< of the admin port; empty: none
     bool json = false;           ///< print what the admin port says, for machines
-    milliseconds timeout{5'000}; ///< for the answer; with wait_replicas as much again for the replicas
+    milliseconds timeout{5'000}; ///< for the answer; of a purge, that the server takes for it
 
     // purge
     std::vector<std::string> urls, tags, prefixes, hosts;

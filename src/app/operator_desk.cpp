@@ -102,14 +102,14 @@ void operator_desk::purge(admin::purge_request what, std::function<void(admin::p
 
     using waiting = pending<admin::purge_report>;
     const auto answer = std::make_shared<waiting>(p_.io, std::move(report), std::move(done));
-    answer->wait(p_.command_timeout);
+    const bool wait = what.wait_for_replicas;
+    answer->wait(wait ? p_.command_timeout : std::min(p_.command_timeout, what.timeout));
     const auto on_others = [answer](const replica::replica_count& count) {
         answer->arrive([count](waiting& w) {
             w.answer.replicas = count;
             w.end();
         });
     };
-    const bool wait = what.wait_for_replicas;
     const auto on_redis = [this, answer, on_others, wait, timeout = what.timeout](std::string position) {
         answer->arrive([this, on_others, wait, timeout, position = std::move(position)](waiting& w) {
             w.answer.acknowledged = true;

@@ -13,7 +13,7 @@ namespace {
 
 /// What the admin port takes as content.
 constexpr std::size_t max_content = 64 * 1024;
-/// Beyond the wait for the replicas, for everything else.
+/// Beyond the wait for Redis, or for the replicas, which the server bounds: for everything else.
 constexpr milliseconds grace{5'000};
 
 /// As a value of a query: everything but letters, digits and `-._~` is percent-encoded (RFC 3986, section 2).
@@ -43,10 +43,8 @@ parsed<admin_request> purge_request_for(const operator_command& c) {
         if (!list->empty()) what[name] = *list;
     if (c.all) what["all"] = true;
     if (c.soft) what["soft"] = true;
-    if (c.wait_replicas) {
-        what["wait"] = "replicas";
-        what["timeout"] = format_duration(c.timeout);
-    }
+    if (c.wait_replicas) what["wait"] = "replicas";
+    what["timeout"] = format_duration(c.timeout);
     try {
         out.json = what.dump();
     } catch (const nlohmann::json::exception&) {
@@ -109,7 +107,7 @@ parsed<admin_request> request_for(const operator_command& c) {
 }
 
 milliseconds patience_for(const operator_command& c) noexcept {
-    return c.wait_replicas ? c.timeout + grace : c.timeout;
+    return c.verb == operator_verb::purge ? c.timeout + grace : c.timeout;
 }
 
 command_result conclude(const operator_command& c, const admin_answer& answer) {

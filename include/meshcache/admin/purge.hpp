@@ -22,7 +22,7 @@ inline constexpr milliseconds max_purge_timeout{60'000};
 struct purge_request {
     std::vector<store::selector> selectors; ///< at least one
     bool wait_for_replicas = false;         ///< once Redis has acknowledged, for `timeout` at the most
-    milliseconds timeout{2'000};
+    milliseconds timeout{2'000};            ///< else bounds the wait for Redis
 };
 
 /// Reads `query` (the part of the target after `?`) and `body`, a JSON object, which say the same and are
