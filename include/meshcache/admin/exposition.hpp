@@ -70,7 +70,8 @@ struct stats {
     std::uint64_t stored = 0;
     std::uint64_t evicted = 0;
     // Redis
-    std::string redis_state; ///< such as "off", "connecting", "following", "reconciling"
+    std::string
+        redis_state; ///< "off", or of the link: "connecting", "loading", "ready", "draining", "stopped"
     std::string log_position;
     std::uint64_t queue_depth = 0; ///< records
     std::uint64_t queue_bytes = 0;

@@ -94,7 +94,7 @@ TEST_CASE("the statistics are what the golden file has") {
     s.bytes_limit = 67'108'864;
     s.stored = 20;
     s.evicted = 3;
-    s.redis_state = "following";
+    s.redis_state = "ready";
     s.log_position = "1700000000000-3";
     s.queue_depth = 4;
     s.queue_bytes = 4'096;

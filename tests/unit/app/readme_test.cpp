@@ -1,10 +1,11 @@
 // The documents beside the source: what they copy from the program must be what the program says.
 #include "options_help.hpp"
 #include "support/catch.hpp"
-#include "support/source_dir.hpp"
 #include "support/golden.hpp"
+#include "support/source_dir.hpp"
 
 #include <meshcache/base/metrics.hpp>
+#include <meshcache/http/storability.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -86,6 +87,35 @@ TEST_CASE("the README has the tables of settings that the program has") {
     const std::string readme = read_whole_file(source_folder() / "README.md");
     INFO("paste tests/unit/app/golden/settings.md into README.md");
     CHECK(readme.find(app::settings_markdown()) != std::string::npos);
+}
+
+TEST_CASE("the README explains every word that Cache-Status has as detail") {
+    std::set<std::string> words;
+    for (int i = 1; http::describe(static_cast<http::store_refusal>(i)) != "unknown"; ++i)
+        if (const auto refusal = static_cast<http::store_refusal>(i); refusal != http::store_refusal::method)
+            words.emplace(http::describe(refusal));
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(source_folder() / "src")) {
+        if (entry.path().extension() != ".cpp") continue;
+        const std::string text = read_whole_file(entry.path());
+        const std::string_view before = "detail = ";
+        for (std::size_t at = text.find(before); at != std::string::npos; at = text.find(before, at + 1)) {
+            const std::string statement = text.substr(at, text.find(';', at) - at);
+            for (std::size_t open = statement.find('"'); open != std::string::npos;) {
+                const std::size_t close = statement.find('"', open + 1);
+                if (close == std::string::npos) break;
+                words.insert(statement.substr(open + 1, close - open - 1));
+                open = statement.find('"', close + 1);
+            }
+        }
+    }
+    CHECK(words.contains("too-large"));
+    CHECK(words.contains("only-if-cached"));
+    const std::string readme = read_whole_file(source_folder() / "README.md");
+    for (const std::string& word : words) {
+        INFO(word);
+        const bool alone = readme.find('`' + word + '`') != std::string::npos;
+        CHECK((alone || readme.find("detail=" + word + '`') != std::string::npos));
+    }
 }
 
 TEST_CASE("every link in the documents leads to a file, and to a heading in it") {
