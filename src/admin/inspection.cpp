@@ -87,7 +87,7 @@ parsed<inspect_request> read_inspect(std::string_view query) {
     std::string buffer;
     http::request_uri uri;
     if (wrong.empty() && !split_url(*url, buffer, uri))
-        wrong = in_quotes(*url) + " is no URL of the form http://host/path";
+        wrong = in_quotes(*url) + " is no URL of the form http://host/path" + fault_of_url(*url);
     if (!wrong.empty()) return parsed<inspect_request>::failure(std::move(wrong));
     inspect_request out;
     out.url = "http://" + std::string(uri.host) + std::string(uri.path_query);

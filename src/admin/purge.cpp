@@ -46,7 +46,7 @@ class reader {
         } else if (name == "all") {
             if (on) selectors_.push_back({});
         } else {
-            return fail("'" + std::string(name) + "' takes a text");
+            return fail(in_quotes(name) + " takes a text");
         }
         return true;
     }
@@ -78,7 +78,7 @@ class reader {
         std::string buffer;
         http::request_uri uri;
         if (!split_url(value, buffer, uri))
-            return fail(in_quotes(value) + " is no URL of the form http://host/path");
+            return fail(in_quotes(value) + " is no URL of the form http://host/path" + fault_of_url(value));
         selector s;
         s.kind = selector_kind::key;
         http::build_key(uri, "GET", s.text);
@@ -109,7 +109,8 @@ class reader {
         http::request_uri uri;
         if (!split_url(value, buffer, uri))
             return fail(in_quotes(value) +
-                        " is no prefix of the form http://host/path, or /path for any host");
+                        " is no prefix of the form http://host/path, or /path for any host" +
+                        fault_of_url(value));
         selectors_.push_back({selector_kind::prefix, false, std::string(uri.host),
                               uri.path_query == "/" ? std::string() : std::string(uri.path_query)});
         return true;
@@ -167,11 +168,11 @@ bool read_json(std::string_view body, reader& out) {
             if (!out.take(name, value.get<std::string>())) return false;
         } else if (value.is_array()) {
             for (const auto& member : value) {
-                if (!member.is_string()) return out.fail("'" + name + "' lists what is no text");
+                if (!member.is_string()) return out.fail(in_quotes(name) + " lists what is no text");
                 if (!out.take(name, member.get<std::string>())) return false;
             }
         } else {
-            return out.fail("'" + name + "' is neither a text, a list of texts, nor a switch");
+            return out.fail(in_quotes(name) + " is neither a text, a list of texts, nor a switch");
         }
     }
     return true;

@@ -54,6 +54,19 @@ bool is_target(std::string_view text) noexcept {
     return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f && c != '#'; });
 }
 
+std::string fault_of_url(std::string_view url) {
+    const std::size_t scheme = url.find("://");
+    if (scheme == std::string_view::npos) return {};
+    if (url.find('#') != std::string_view::npos)
+        return "; a fragment (#) is not sent to servers: leave it out";
+    if (!is_target(url))
+        return "; blanks, control characters and what is not ASCII are to be percent-encoded";
+    const auto rest = url.substr(scheme + 3);
+    const auto authority = rest.substr(0, std::min(rest.find_first_of("/?"), rest.size()));
+    if (authority.find('@') != std::string_view::npos) return "; leave out the user name";
+    return {};
+}
+
 bool split_url(std::string_view url, std::string& buffer, http::request_uri& out) {
     std::string target(url);
     const bool secure = http::iequals(std::string_view(target).substr(0, 8), "https://");

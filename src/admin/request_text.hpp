@@ -25,4 +25,7 @@ bool is_target(std::string_view text) noexcept;
 /// before this proxy. `buffer` keeps what the views in `out` show.
 bool split_url(std::string_view url, std::string& buffer, http::request_uri& out);
 
+/// Why split_url refuses it although it looks right: a clause that begins with "; ", or nothing.
+std::string fault_of_url(std::string_view url);
+
 } // namespace meshcache::admin

@@ -75,7 +75,7 @@ constexpr std::array<command_flag, 12> flags{{
      &take_one_more<&operator_command::tags>},
     {"prefix", flag_kind::value, "PREFIX", "URLs that begin so: http://HOST/PATH, or /PATH on every host",
      purge_only, &take_one_more<&operator_command::prefixes>},
-    {"host", flag_kind::value, "HOST[:PORT]", "all of this host", purge_only,
+    {"host", flag_kind::value, "HOST[:PORT]", "all of this host; HOST alone is its port 80", purge_only,
      &take_one_more<&operator_command::hosts>},
     {"all", flag_kind::toggle, "", "everything", purge_only, &take_switch<&operator_command::all>},
     {"soft", flag_kind::toggle, "",
@@ -200,6 +200,13 @@ usage_error refusal(operator_verb verb, const std::vector<std::string>& lines) {
     return out;
 }
 
+/// What may have been meant by a word that stands alone.
+std::string purge_hint(const std::string& what) {
+    for (const auto& f : flags)
+        if (f.only == operator_verb::purge && f.name == what) return "; did you mean --" + what + "?";
+    return "; say what it is: --url, --tag, --prefix or --host, or --all for everything";
+}
+
 /// What the operands and the flags together lack, or have too much of; empty if nothing.
 std::string fault_of(split_line& line) {
     operator_command& c = line.command;
@@ -213,8 +220,7 @@ std::string fault_of(split_line& line) {
     if (!line.operands.empty()) {
         const std::string& what = line.operands.front();
         const bool to_purge = c.verb == operator_verb::purge;
-        return "unexpected argument " + in_quotes(what) +
-               (to_purge ? "; say what it is: --url, --tag, --prefix or --host" : std::string());
+        return "unexpected argument " + in_quotes(what) + (to_purge ? purge_hint(what) : std::string());
     }
     const bool named = c.all || !c.urls.empty() || !c.tags.empty() || !c.prefixes.empty() || !c.hosts.empty();
     if (c.verb == operator_verb::purge && !named)

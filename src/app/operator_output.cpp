@@ -136,7 +136,9 @@ command_result conclude(const operator_command& c, const admin_answer& answer) {
         const auto list = json.find("replicas");
         if (list == json.end() || !list->is_array()) return refused(1, no_replicas(json));
         if (c.json) {
-            out.out = list->dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
+            // Parsed once more, for the order in which the server has the members.
+            const auto ordered = nlohmann::ordered_json::parse(answer.body).at("replicas");
+            out.out = ordered.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
             return out;
         }
         out.out = replicas_page(*list);

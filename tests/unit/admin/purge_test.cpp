@@ -93,6 +93,16 @@ TEST_CASE("what a purge says that cannot be understood is refused, and named") {
     }
     CHECK(read_purge("tag=" + std::string(1025, 'x'), {}).error.find("1024") != std::string::npos);
     CHECK(read_purge("nonsense=1", {}).error.find("'nonsense'") != std::string::npos);
+    CHECK(read_purge("url=http://h/a%23x", {}).error.find("fragment") != std::string::npos);
+    CHECK(read_purge("prefix=http://h/%C3%BC", {}).error.find("percent-encoded") != std::string::npos);
+    CHECK(read_purge("url=http://u@h/", {}).error.find("user name") != std::string::npos);
+    CHECK(read_purge("url=/a%23x", {}).error == "'/a#x' is no URL of the form http://host/path");
+    for (const char* text : {R"({"a\nb": [1]})", R"({"a\nb": 1})", R"({"a\nb": true})", R"({"a\nb": "x"})"}) {
+        const std::string error = read_purge({}, text).error;
+        INFO(error);
+        CHECK(error.find('\n') == std::string::npos);
+        CHECK(error.find("a\\x0ab") != std::string::npos);
+    }
     std::string many;
     for (std::size_t i = 0; i <= max_purge_selectors; ++i) many += "tag=x&";
     CHECK(refused(many));

@@ -89,6 +89,8 @@ TEST_CASE("a command that is wrong is refused with what was wrong and what would
         {{"purge", "--soft"}, "purge needs what to purge: --url, --tag, --prefix, --host or --all"},
         {{"purge", "http://h/"},
          "unexpected argument 'http://h/'; say what it is: --url, --tag, --prefix or --host"},
+        {{"purge", "all"}, "unexpected argument 'all'; did you mean --all?"},
+        {{"purge", "tag", "red"}, "unexpected argument 'tag'; did you mean --tag?"},
         {{"purge", "--ulr", "http://h/"}, "unknown flag '--ulr' of 'purge'; did you mean --url?"},
         {{"purge", "--frobnicate"}, "unknown flag '--frobnicate' of 'purge'"},
         {{"purge", "-x"}, "unknown flag '-x' of 'purge'"},
