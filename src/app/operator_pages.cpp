@@ -155,6 +155,20 @@ void add_place(std::string& out, const char* where, const json& list) {
     }
 }
 
+/// What one waits for: a warm start and a reconciliation, while they run.
+void add_progress(rows& lines, const json& s) {
+    const json& warm = member(s, "warm_start");
+    if (text(warm, "state") == "waiting") lines.push_back({"warming", "waits for Redis"});
+    if (text(warm, "state") == "running")
+        lines.push_back({"warming", counted(warm, "loaded", " record", " records") + " loaded, " +
+                                        bytes(number(warm, "bytes"))});
+    const json& comparison = member(s, "reconciliation");
+    if (is_true(comparison, "running"))
+        lines.push_back({"comparing", text(comparison, "done") + " of " +
+                                          counted(comparison, "total", " response", " responses") +
+                                          " with Redis"});
+}
+
 } // namespace
 
 std::string purge_page(const json& answer) {
@@ -207,6 +221,7 @@ std::string stats_page(const json& s) {
             lines.push_back({"delay", "median " + ms(delay, "p50") + ", 99th percentile " + ms(delay, "p99") +
                                           ", longest " + ms(delay, "max") + " of " + text(delay, "count") +
                                           " changes made elsewhere"});
+        add_progress(lines, s);
         const json& replicas = member(s, "replicas");
         lines.push_back({"replicas", replicas.is_array() ? std::to_string(replicas.size()) +
                                                                "; 'meshcache replicas' lists them"

@@ -121,6 +121,23 @@ TEST_CASE("the pages are what the golden file has, made of what the server's gol
     check_golden(golden_file("app", "pages.txt"), pages);
 }
 
+TEST_CASE("a warm start and a reconciliation are shown while they run") {
+    const auto page = [](const std::string& members) {
+        const auto body = R"({"replica_id": "a", "redis_state": "loading")" + members + "}";
+        return conclude(asking(operator_verb::stats), json(body)).out;
+    };
+    const auto says = [](const std::string& text, const char* what) {
+        return text.find(what) != std::string::npos;
+    };
+    CHECK(says(page(R"(, "warm_start": {"state": "waiting"})"), "warming    waits for Redis\n"));
+    CHECK(says(page(R"(, "warm_start": {"state": "running", "loaded": 1, "bytes": 2048})"),
+               "warming    1 record loaded, 2 KiB\n"));
+    CHECK_FALSE(says(page(R"(, "warm_start": {"state": "done", "loaded": 1})"), "warming"));
+    CHECK(says(page(R"(, "reconciliation": {"running": true, "done": 3, "total": 9})"),
+               "comparing  3 of 9 responses with Redis\n"));
+    CHECK_FALSE(says(page(R"(, "reconciliation": {"running": false, "done": 9, "total": 9})"), "comparing"));
+}
+
 TEST_CASE("for machines the server's own words are printed, of the replicas the list") {
     auto c = asking(operator_verb::stats);
     c.json = true;
