@@ -2,7 +2,6 @@
 
 #include <meshcache/http/grammar.hpp>
 
-#include <algorithm>
 #include <arpa/inet.h>
 #include <cstddef>
 #include <cstring>

@@ -17,12 +17,15 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstring>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <variant>
+#include <utility>
+#include <vector>
 
 namespace meshcache::admin {
 namespace {
@@ -258,6 +261,8 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
                 co_return out;
             }
         }
+        if (r.count(bhttp::field::host) > 1) // RFC 9112, section 3.2
+            co_return text(bhttp::status::bad_request, "the request has more than one Host\n");
         const auto host = r[bhttp::field::host];
         if (!health && !self.any_host_ && !names_this_machine({host.data(), host.size()}))
             co_return text(bhttp::status::misdirected_request,

@@ -239,6 +239,9 @@ TEST_CASE("without a token the admin port answers to addresses and localhost, an
     }
     for (const char* path : {"/healthz", "/readyz"})
         CHECK(p.ask_admin(path, "Host: evil.example\r\n").status == 200);
+    // Of two, nobody can say which is meant.
+    client twice(p.admin());
+    CHECK(twice.ask("GET", "/stats", "Host: localhost\r\nHost: evil.example\r\n").status == 400);
     // No browser comes by a unix socket.
     proxy by_file(upstream, {"--admin", "unix:" + directory.path() + "/admin.sock"});
     CHECK(by_file.ask_admin("/stats", "Host: any.example\r\n").status == 200);
