@@ -6,6 +6,17 @@
 #include <string_view>
 
 namespace meshcache::app {
+namespace {
+
+/// Whether a setting was given a value that does nothing as long as there is no Redis.
+bool is_idle(std::string_view name, const configuration& c) noexcept {
+    if (c.redis) return false;
+    return (name == "collapse" && c.collapse == collapse_mode::global) ||
+           (name == "replicate" && c.replicate == replication::all) ||
+           (name == "ready-after-warm" && c.ready_after_warm);
+}
+
+} // namespace
 
 std::string effective_configuration(const layered& effective) {
     constexpr std::size_t comment_column = 40;
@@ -20,7 +31,9 @@ std::string effective_configuration(const layered& effective) {
         std::string line = text ? std::string(s.name) + " = " + s.as_toml(*text)
                                 : "# " + std::string(s.name) + " is not set";
         line.resize(std::max(comment_column, line.size() + 2), ' ');
-        out += line + "# " + effective.label(i) + '\n';
+        out += line + "# " + effective.label(i);
+        if (is_idle(s.name, effective.values())) out += "; does nothing without --redis";
+        out += '\n';
     }
     return out;
 }

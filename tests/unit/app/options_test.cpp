@@ -341,6 +341,23 @@ TEST_CASE("what check-config prints is a file that says the same") {
     }
 }
 
+TEST_CASE("check-config says what does nothing without Redis") {
+    const arguments plain{"check-config", "--upstream", "127.0.0.1:3000"};
+    auto line = plain;
+    line.insert(line.end(), {"--collapse", "global", "--replicate", "all", "--ready-after-warm"});
+    const auto notes = [](const std::string& text) {
+        const std::string_view note = "; does nothing without --redis\n";
+        int n = 0;
+        for (auto at = text.find(note); at != std::string::npos; at = text.find(note, at + 1)) ++n;
+        return n;
+    };
+    CHECK(notes(world{}.printed(line)) == 3);
+    auto shared = line;
+    shared.insert(shared.end(), {"--redis", "redis://redis:6379"});
+    CHECK(notes(world{}.printed(shared)) == 0);
+    CHECK(notes(world{}.printed(plain)) == 0);
+}
+
 TEST_CASE("check-config finds the same faults as running does") {
     CHECK(world{}.refusal({"check-config", "--threads", "0", "--upstream", "app:80"}) ==
           world{}.refusal({"--threads", "0", "--upstream", "app:80"}));
