@@ -56,6 +56,8 @@ inline constexpr std::size_t max_lookups = 8192;
 inline constexpr milliseconds lease_renewal = lease_time / 3;
 /// How often those are looked at who wait for the lease of another, or for an acknowledgement.
 inline constexpr milliseconds watch_period{50};
+/// Refused puts that are remembered; more begin anew.
+inline constexpr std::size_t max_refused = 8192;
 /// Bounds on fetching in the background what was replaced elsewhere.
 inline constexpr std::size_t max_refetches = 64;
 inline constexpr std::size_t max_waiting_refetches = 8192;
@@ -275,6 +277,9 @@ class link::impl {
     bool is_reconciled() const noexcept;
     void answer_synced();
     void forget_settles();
+    /// Remembers what Redis has refused, for those who ask after the queue has let go of it.
+    void note_refusals(const std::vector<store::response_ptr>& sent, const reply_view& reply);
+    bool was_refused(std::uint64_t hash, const store::version& version) const;
     void on_settled(http::key_view key, const store::version& version, settlement what);
     void expire_settles();
 
@@ -371,6 +376,10 @@ class link::impl {
     breaker breaker_;
     std::vector<lookup_ptr> inbox_;
     std::size_t lookups_ = 0; ///< accepted and not answered yet
+
+    mutable std::mutex refused_mutex_;
+    /// The highest version that was refused of late, by the key's hash.
+    boost::unordered_flat_map<std::uint64_t, store::version> refused_;
 
     mutable std::mutex stats_mutex_;
     latency_window propagation_;

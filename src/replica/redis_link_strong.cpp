@@ -2,6 +2,7 @@
 // Redis when the request came, so that every change that was acknowledged before is in the local store. A
 // write: that Redis has acknowledged it.
 #include "redis_link_impl.hpp"
+#include "scripts.hpp"
 
 #include <boost/asio/post.hpp>
 
@@ -57,7 +58,11 @@ void link::impl::answer_synced() {
 
 bool link::impl::settle(std::string_view key, const store::version& version, settle_handler handler) {
     const http::key_view view = local_.view(key);
-    if (!queue_.with([&](const write_queue& q) { return q.holds(view); })) return false;
+    if (!queue_.with([&](const write_queue& q) { return q.holds(view); })) {
+        if (!was_refused(view.hash, version)) return false;
+        handler(settlement::refused);
+        return true;
+    }
     if (!following_.load()) { // nobody is there to acknowledge it
         handler(settlement::unknown);
         return true;
@@ -69,15 +74,31 @@ bool link::impl::settle(std::string_view key, const store::version& version, set
             const http::key_view own{request.key, hash};
             if (!serving_) return request.handler(settlement::unknown);
             if (!queue_.with([&](const write_queue& q) { return q.holds(own); })) {
-                // Meanwhile Redis has said what becomes of it: what it refuses is held here no longer.
-                const auto held = local_.peek(own);
-                const bool stored = held && held->meta().version >= request.version;
-                return request.handler(stored ? settlement::stored : settlement::refused);
+                // Meanwhile Redis has said what becomes of it.
+                const bool refused = was_refused(hash, request.version);
+                return request.handler(refused ? settlement::refused : settlement::stored);
             }
             settles_[hash].push_back(std::move(request));
             watch();
         });
     return true;
+}
+
+void link::impl::note_refusals(const std::vector<store::response_ptr>& sent, const reply_view& reply) {
+    for (std::size_t i = 0; i < sent.size() && i < reply.size(); ++i) {
+        const auto verdict = static_cast<put_verdict>(reply[i].integer());
+        if (verdict != put_verdict::older && verdict != put_verdict::invalidated) continue;
+        const std::lock_guard lock(refused_mutex_);
+        if (refused_.size() >= max_refused) refused_.clear();
+        auto& highest = refused_[sent[i]->hash()];
+        highest = std::max(highest, sent[i]->meta().version);
+    }
+}
+
+bool link::impl::was_refused(std::uint64_t hash, const store::version& version) const {
+    const std::lock_guard lock(refused_mutex_);
+    const auto found = refused_.find(hash);
+    return found != refused_.end() && version <= found->second;
 }
 
 /// Redis has said what becomes of that response, and so of older ones.

@@ -206,6 +206,7 @@ void link::impl::on_batch_reply(const batch_ptr& batch, const std::vector<store:
         }
         return;
     }
+    note_refusals(sent, *reply);
     queue_.with([&](write_queue& q) { q.acknowledge(batch->id); });
     for (const steady_time since : batch->puts_since) answered(histogram::queue_age, since);
     for (const floor_item& f : batch->floors) answered(histogram::queue_age, f.since);

@@ -156,8 +156,8 @@ class link {
     bool sync(sync_handler handler);
 
     /// Whether a response of that key, of that version or an older one, still waits for Redis to acknowledge
-    /// it; then `handler` is called exactly once, on the link's thread, or at once with `unknown` while Redis is
-    /// away. Else false, and it is not called.
+    /// it; then `handler` is called exactly once, on the link's thread, or at once: with `unknown` while
+    /// Redis is away, with `refused` if Redis would not have it. Else false, and it is not called.
     using settle_handler = std::function<void(settlement)>;
     bool settle(std::string_view key, const store::version& version, settle_handler handler);
 
