@@ -107,7 +107,14 @@ void link::impl::start(self_description self) {
 
 void link::impl::put(store::response_ptr response) {
     if (!response || usable_for(*response, clock_.wall()) <= milliseconds{0}) return;
-    if (queue_.put(std::move(response), clock_.steady()).wake) wake_writer();
+    const http::key_view key{response->key(), response->hash()};
+    const store::response_ptr held = response; // what `key` points into
+    const auto outcome = queue_.put(std::move(response), clock_.steady());
+    if (outcome.wake) wake_writer();
+    const bool overtaken = outcome.what == put_result::older && queue_.with([&](const write_queue& q) {
+        return q.version_of(key);
+    }) > held->meta().version;
+    if (overtaken || outcome.what == put_result::invalidated) note_refusal(key.hash, held->meta().version);
 }
 
 steady_time link::impl::in_sync_at(steady_time now) const noexcept {

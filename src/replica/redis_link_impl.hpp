@@ -279,6 +279,7 @@ class link::impl {
     void forget_settles();
     /// Remembers what Redis has refused, for those who ask after the queue has let go of it.
     void note_refusals(const std::vector<store::response_ptr>& sent, const reply_view& reply);
+    void note_refusal(std::uint64_t hash, const store::version& version); ///< any thread
     bool was_refused(std::uint64_t hash, const store::version& version) const;
     void on_settled(http::key_view key, const store::version& version, settlement what);
     void expire_settles();

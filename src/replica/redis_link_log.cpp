@@ -342,6 +342,7 @@ void link::impl::apply_floor(http::key_view key, const store::version& floor, wa
     if constexpr (planted == mutant::log_floors_ignored) return;
     const store::version here = local_floor(floor, now);
     floors_.raise(key, floor, here);
+    note_refusal(key.hash, {here.stamp - 1, std::numeric_limits<std::uint64_t>::max()});
     queue_.with([&](write_queue& q) { q.forget_below(key, here); });
     if (local_.raise_floor(key, store::floor_bound::heard(floor, here)))
         slab_.add(counter::removed_invalidated);

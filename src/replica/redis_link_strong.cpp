@@ -87,12 +87,16 @@ bool link::impl::settle(std::string_view key, const store::version& version, set
 void link::impl::note_refusals(const std::vector<store::response_ptr>& sent, const reply_view& reply) {
     for (std::size_t i = 0; i < sent.size() && i < reply.size(); ++i) {
         const auto verdict = static_cast<put_verdict>(reply[i].integer());
-        if (verdict != put_verdict::older && verdict != put_verdict::invalidated) continue;
-        const std::lock_guard lock(refused_mutex_);
-        if (refused_.size() >= max_refused) refused_.clear();
-        auto& highest = refused_[sent[i]->hash()];
-        highest = std::max(highest, sent[i]->meta().version);
+        if (verdict == put_verdict::older || verdict == put_verdict::invalidated)
+            note_refusal(sent[i]->hash(), sent[i]->meta().version);
     }
+}
+
+void link::impl::note_refusal(std::uint64_t hash, const store::version& version) {
+    const std::lock_guard lock(refused_mutex_);
+    if (refused_.size() >= max_refused) refused_.clear();
+    auto& highest = refused_[hash];
+    highest = std::max(highest, version);
 }
 
 bool link::impl::was_refused(std::uint64_t hash, const store::version& version) const {

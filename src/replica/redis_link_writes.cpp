@@ -104,6 +104,7 @@ bool link::impl::send_puts(const batch_ptr& batch) {
         const milliseconds left = response ? usable_for(*response, now) : milliseconds{0};
         if (left <= milliseconds{0}) {
             slab_.add(response ? counter::redis_puts_dropped_expired : counter::redis_puts_dropped_floor);
+            if (!response) note_refusal(queued->hash(), queued->meta().version);
             continue;
         }
         sent.push_back(response);
