@@ -74,7 +74,6 @@ net::settings proxy_settings(const configuration& cfg) {
     s.upstream_resolve_interval = cfg.upstream_resolve_interval;
     s.upstream_connections = cfg.upstream_connections;
     s.max_unsynced = cfg.max_unsynced;
-    s.max_clock_skew = cfg.max_clock_skew;
     s.trust_forwarded = cfg.trust_forwarded;
     s.unknown_coding =
         cfg.upstream_any_coding ? http::unknown_coding::until_close : http::unknown_coding::refuse;

@@ -57,14 +57,10 @@ ended_fill end_update(loop_context& loop, flow::exchange& exchange) {
 
 void invalidate(loop_context& loop, std::string_view key, const store::version& floor) {
     auto& shared = loop.shared;
-    if constexpr (planted != mutant::invalidation_stays_at_home)
-        if (shared.link != nullptr) shared.link->invalidate(key, floor);
-    // From now on the link holds against the floor what it reads. What it has read since the floor was made,
-    // it has observed before.
-    const auto here = shared.versions.next(shared.clock.wall());
-    if (shared.cache.raise_floor(shared.cache.view(key),
-                                 store::floor_bound::own(floor, here, loop.cfg.max_clock_skew)))
+    if (shared.cache.raise_floor(shared.cache.view(key), floor))
         loop.counters.add(counter::removed_invalidated);
+    if constexpr (planted == mutant::invalidation_stays_at_home) return;
+    if (shared.link != nullptr) shared.link->invalidate(key, floor);
 }
 
 task<void> pump_fill(loop_context& loop, upstream_lease lease, http::body_framing framing, bool reusable,

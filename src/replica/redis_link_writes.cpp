@@ -233,13 +233,6 @@ void link::impl::purge(std::vector<store::selector> what, const store::version& 
                 else
                     q.invalidate(local_.view(s.text), floor, clock_.steady());
             });
-            // What was read while the floor was on its way to here is observed, and dropped by this.
-            if (!s.is_group()) {
-                const auto here = versions_.next(clock_.wall());
-                if (local_.raise_floor(local_.view(s.text),
-                                       store::floor_bound::own(floor, here, settings_.max_clock_skew)))
-                    slab_.add(counter::removed_purged);
-            }
             waiter.names.push_back(std::move(name));
         }
         // Beyond the bound nobody is told; whoever asked gives up by himself.

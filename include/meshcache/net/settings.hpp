@@ -38,7 +38,6 @@ struct settings {
     milliseconds collapse_timeout{5'000};   ///< for a head from another request's fetch
     milliseconds max_unsynced{
         30'000}; ///< cut off from the change log, before the store is trusted no more; 0: for ever
-    milliseconds max_clock_skew{0}; ///< between replicas' clocks
     milliseconds upstream_connect_timeout{2'000};
     milliseconds upstream_response_timeout{60'000}; ///< from the request's end to the answer's head
     milliseconds upstream_idle_timeout{60'000};     ///< between two pieces of the answer's body

@@ -18,12 +18,6 @@ struct floor_bound {
     /// One that this replica made: what others made may be older than it up to `skew` above.
     static floor_bound own(const version& v, milliseconds skew) noexcept { return {v, v, above(v, skew)}; }
 
-    /// The same, where what others made before it has been observed by `here`, a later version of this
-    /// replica's clock.
-    static floor_bound own(const version& v, const version& here, milliseconds skew) noexcept {
-        return {v, v, std::max(v, std::min(here, above(v, skew)))};
-    }
-
     /// One of another replica. `here`: a version of this replica's clock, which has observed the floor, and
     /// everything that may lie above it and be older.
     static floor_bound heard(const version& floor, const version& here) noexcept {

@@ -25,17 +25,6 @@ TEST_CASE("a floor rises and never falls") {
     CHECK(t.base() == version{});
 }
 
-TEST_CASE("a replica's own floor covers what others had made by then, as far as clocks may differ") {
-    const meshcache::milliseconds skew{250};
-    const version floor{1000u << 16, 1}, soon{1100u << 16, 1}, late{5000u << 16, 1};
-    CHECK(floor_bound::own(floor, soon, skew).covers({(1100u << 16) - 1, 2}));
-    CHECK(!floor_bound::own(floor, soon, skew).covers({(1100u << 16) + 1, 2}));
-    CHECK(floor_bound::own(floor, late, skew).covers({1250u << 16, 2}));
-    CHECK(!floor_bound::own(floor, late, skew).covers({1252u << 16, 2}));
-    CHECK(!floor_bound::own(floor, late, skew).covers({(1000u << 16) + 1, 1})); // made in its knowledge
-    CHECK(floor_bound::own(floor, floor, skew).covers({(1000u << 16) - 1, 2}));
-}
-
 TEST_CASE("a forgotten floor raises the base") {
     floor_table t(4);
     for (std::uint64_t i = 0; i < 6; ++i) t.raise(i, floor_bound::same(nth(100 + i)));
