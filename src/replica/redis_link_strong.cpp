@@ -128,9 +128,9 @@ void link::impl::forget_settles() {
 void link::impl::expire_settles() {
     const steady_time now = clock_.steady();
     std::vector<settle_handler> late;
-    for (auto& [hash, requests] : settles_) {
-        std::erase_if(requests, [&](settle_request& request) {
-            const http::key_view key{request.key, hash};
+    for (auto& entry : settles_) { // its parts are not named: clang 14 keeps such names out of lambdas
+        std::erase_if(entry.second, [&](settle_request& request) {
+            const http::key_view key{request.key, entry.first};
             if (request.deadline > now && queue_.with([&](const write_queue& q) { return q.holds(key); }))
                 return false;
             late.push_back(std::move(request.handler));
