@@ -2,19 +2,32 @@
 
 namespace meshcache::net {
 
-deadline::deadline(deadline_sweep& sweep) : sweep_(sweep) { sweep.all_.push_back(*this); }
-
-void deadline::arm(milliseconds after) noexcept { at_ = after.count() > 0 ? sweep_.now_ + after : never; }
+void deadline::arm(milliseconds after) noexcept {
+    if (after.count() <= 0) return clear();
+    at_ = sweep_.now_ + after;
+    if (!is_linked()) sweep_.set_.push_back(*this);
+}
 
 void deadline_sweep::sweep(steady_time now) noexcept {
     now_ = now;
-    // Deadlines that handlers add go to the back and are not due; on_deadline() only cancels operations, so
-    // nothing is destroyed while the list is walked.
-    for (auto& d : all_) {
-        if (d.at_ <= now) {
-            d.at_ = deadline::never;
-            d.on_deadline();
+    // What is due is set aside first: a handler may take any deadline out of the list that is being walked.
+    deadlines due;
+    for (auto at = set_.begin(); at != set_.end();) {
+        auto& d = *at++;
+        if (d.at_ > now && d.at_ != deadline::never) continue;
+        set_.erase(set_.iterator_to(d));
+        if (d.at_ != deadline::never) due.push_back(d);
+    }
+    while (!due.empty()) {
+        auto& d = due.front();
+        due.pop_front();
+        if (d.at_ > now) {
+            // Another handler has cleared it, or set it anew.
+            set_.push_back(d);
+            continue;
         }
+        d.at_ = deadline::never;
+        d.on_deadline();
     }
 }
 

@@ -2,9 +2,14 @@
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/post.hpp>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -38,6 +43,29 @@ error_code try_bind(const asio::ip::tcp::endpoint& address) {
     if (address.address().is_v6()) probe.set_option(asio::ip::v6_only(false), ec);
     probe.bind(address, ec);
     return ec;
+}
+
+/// The address of a TCP client, and that its answers are not to wait for one another.
+void note_peer(const sockaddr_storage& from, accepted& out) {
+    const int on = 1;
+    (void)::setsockopt(out.socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    asio::ip::address address;
+    if (from.ss_family == AF_INET) {
+        sockaddr_in v4;
+        std::memcpy(&v4, &from, sizeof v4);
+        address = asio::ip::make_address_v4(ntohl(v4.sin_addr.s_addr));
+    } else {
+        sockaddr_in6 v6;
+        std::memcpy(&v6, &from, sizeof v6);
+        asio::ip::address_v6::bytes_type bytes;
+        std::memcpy(bytes.data(), &v6.sin6_addr, bytes.size());
+        address = asio::ip::make_address_v6(bytes, v6.sin6_scope_id);
+    }
+    out.block = block_of(address);
+    if (address.is_v6() && address.to_v6().is_v4_mapped())
+        address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+    const auto text = address.to_string();
+    out.client.assign(text.data(), std::min(text.size(), out.client.max_size()));
 }
 
 } // namespace
@@ -122,30 +150,43 @@ error_code listener::share(const listener& other) {
 }
 
 task<accepted> listener::accept(error_code& ec) {
+    constexpr unsigned most_in_a_row = 32;
     accepted out;
-    if (tcp_) {
-        // The address comes with the connection: one that was reset meanwhile has none to be asked for, but
-        // may have a request in its buffer.
-        asio::ip::tcp::endpoint peer;
-        auto [error, socket] = co_await tcp_->async_accept(ex_, peer, use_task);
-        ec = error;
-        if (ec) co_return out;
-        error_code ignored;
-        socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-        const auto address = peer.address();
-        out.block = block_of(address);
-        out.client = address.is_v6() && address.to_v6().is_v4_mapped()
-                         ? asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string()
-                         : address.to_string();
-        out.local_port = local_port_;
-        out.socket.emplace(std::move(socket));
-    } else {
-        auto [error, socket] = co_await unix_->async_accept(ex_, use_task);
-        ec = error;
-        if (ec) co_return out;
-        out.socket.emplace(std::move(socket));
+    for (;;) {
+        if (tcp_ ? !tcp_->is_open() : !unix_->is_open()) {
+            ec = asio::error::operation_aborted;
+            co_return out;
+        }
+        sockaddr_storage from{};
+        socklen_t size = sizeof from;
+        const int fd = ::accept4(tcp_ ? tcp_->native_handle() : unix_->native_handle(),
+                                 reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            out.socket = descriptor(fd);
+            if (tcp_) note_peer(from, out);
+            if (++in_a_row_ >= most_in_a_row) {
+                in_a_row_ = 0;
+                (void)co_await asio::post(ex_, use_task);
+            }
+            ec = {};
+            co_return out;
+        }
+        in_a_row_ = 0;
+        if (errno == EAGAIN) {
+            if (tcp_) {
+                const auto [waited] = co_await tcp_->async_wait(asio::socket_base::wait_read, use_task);
+                ec = waited;
+            } else {
+                const auto [waited] = co_await unix_->async_wait(asio::socket_base::wait_read, use_task);
+                ec = waited;
+            }
+            if (ec) co_return out;
+        } else if (errno != EINTR && errno != ECONNABORTED && errno != EPROTO) {
+            // Not a connection that was gone before it was taken.
+            ec = {errno, boost::system::system_category()};
+            co_return out;
+        }
     }
-    co_return out;
 }
 
 void listener::close() noexcept {

@@ -1,5 +1,6 @@
 #pragma once
 // A listening socket of one event loop.
+#include "descriptor.hpp"
 #include "io.hpp"
 
 #include <meshcache/base/endpoint.hpp>
@@ -8,17 +9,20 @@
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/static_string/static_string.hpp>
 
 #include <optional>
 #include <string>
 
 namespace meshcache::net {
 
+/// A client's address without port, as text, with room for IPv6 and its scope; empty for a unix socket.
+using client_text = boost::static_string<63>;
+
 /// An accepted connection and where it came from.
 struct accepted {
-    std::optional<stream_socket> socket;
-    std::string client;                ///< address without port; empty for a unix socket
-    std::string local_port;            ///< empty for a unix socket
+    descriptor socket; ///< non-blocking
+    client_text client;
     std::optional<client_block> block; ///< of its address; nullopt for a unix socket
 };
 
@@ -35,8 +39,10 @@ class listener {
     /// Accepts from the same socket as `other`, which is how loops share a unix socket.
     error_code share(const listener& other);
 
-    /// Waits for the next connection.
+    /// Waits for the next connection. Lets others run now and then, however many there are.
     task<accepted> accept(error_code& ec);
+    /// The port that it listens at; empty for a unix socket. Lives as long as the listener.
+    const std::string& local_port() const noexcept { return local_port_; }
     void close() noexcept;
     ~listener() { close(); }
 
@@ -48,6 +54,7 @@ class listener {
     std::optional<asio::basic_socket_acceptor<asio::ip::tcp, executor>> tcp_;
     std::optional<asio::basic_socket_acceptor<asio::local::stream_protocol, executor>> unix_;
     std::string local_port_;
+    unsigned in_a_row_ = 0; ///< connections that were there already
     std::string unix_file_; ///< to be removed by close()
 };
 

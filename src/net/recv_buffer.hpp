@@ -46,6 +46,9 @@ class recv_buffer {
         if (empty() && capacity_ < capacity) grow(capacity);
     }
 
+    /// Drops all bytes.
+    void clear() noexcept { begin_ = end_ = 0; }
+
     /// Gives the memory back. Only when empty.
     void release() noexcept {
         if (empty()) {

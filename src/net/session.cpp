@@ -5,11 +5,11 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 
-#include <cerrno>
-#include <sys/socket.h>
-
 namespace meshcache::net {
 namespace {
+
+/// What a head is read into at first.
+constexpr std::size_t first_buffer = 4096;
 
 counter counter_of(http::head_error e) noexcept {
     switch (e) {
@@ -34,9 +34,8 @@ void session_waker::wake() noexcept {
     });
 }
 
-session::session(loop_context& loop, stream_socket socket, std::string client, std::string local_port)
-    : loop_(loop), io_(std::move(socket), loop.sweep), watch_(loop.sweep, *this), client_(std::move(client)),
-      local_port_(std::move(local_port)), news_(loop.ex),
+session::session(loop_context& loop)
+    : loop_(loop), io_(loop.readiness, loop.sweep), watch_(loop.sweep, *this), news_(loop.ex),
       exchange_(loop.cfg.exchange, loop.shared.cache, loop.shared.collapse, &loop.shared.fill_budget) {
     auto waker = std::make_shared<session_waker>(loop.ex, news_);
     own_waker_ = waker.get();
@@ -48,20 +47,27 @@ session::session(loop_context& loop, stream_socket socket, std::string client, s
 session::~session() {
     exchange_.reset();
     own_waker_->detach();
-    count_bytes();
 }
 
-void session::count_bytes() noexcept {
-    loop_.counters.add(counter::client_bytes_in, io_.bytes_read() - counted_in_);
-    loop_.counters.add(counter::client_bytes_out, io_.bytes_written() - counted_out_);
-    counted_in_ = io_.bytes_read();
-    counted_out_ = io_.bytes_written();
+void session::attach(const connection& client, descriptor socket, std::size_t requests) noexcept {
+    io_.attach(std::move(socket));
+    client_ = client.client();
+    local_port_ = client.local_port();
+    requests_ = requests;
 }
 
-void session::begin_drain() noexcept {
-    close_ = true;
-    // Answers that are queued or half written are in progress, too.
-    if (!busy_ && in_.empty() && out_.empty()) io_.abort();
+descriptor session::detach() noexcept {
+    loop_.counters.add(counter::client_bytes_in, io_.bytes_read());
+    loop_.counters.add(counter::client_bytes_out, io_.bytes_written());
+    // No response is held for the sake of a connection that is idle; the rest is what an end may leave.
+    exchange_.reset();
+    if (!out_.empty()) forget_queue();
+    watch_.clear();
+    in_.clear();
+    if (in_.capacity() > first_buffer) in_.release();
+    refuse_status_ = 0;
+    close_ = client_gone_ = cut_ = head_started_ = unread_ = false;
+    return io_.detach();
 }
 
 void session::abort() noexcept {
@@ -72,9 +78,7 @@ void session::abort() noexcept {
 }
 
 void session::check_client() noexcept {
-    char byte;
-    const auto n = ::recv(io_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (n > 0 || (n < 0 && errno == EAGAIN)) {
+    if (io_.look() != stream::sight::end) {
         watch_.arm(client_watch::interval);
         return;
     }
@@ -84,37 +88,69 @@ void session::check_client() noexcept {
     news_.set();
 }
 
-task<void> session::run() {
-    for (;;) {
-        flow::action next{};
-        switch (serve_buffered(next)) {
+std::optional<session::state> session::read_first() {
+    if (!io_.may_be_readable()) return state::idle;
+    const auto room = in_.prepare(first_buffer, loop_.cfg.head_limits.max_bytes + 1);
+    error_code ec;
+    const auto n = io_.read_now(room, ec);
+    if (ec == asio::error::would_block) return state::idle;
+    if (ec) return state::over;
+    in_.commit(n);
+    return std::nullopt;
+}
+
+session::state session::serve_at_once() {
+    constexpr int most_in_a_row = 4; // then others are served
+    for (int i = 0; i < most_in_a_row; ++i) {
+        if (const auto end = read_first()) return *end;
+        bool flushed = false;
+        do {
+            step_ = serve_buffered();
+            flushed = flush_at_once();
+        } while (step_ == step::flush && flushed && !close_);
+        if (step_ != step::need_bytes || !flushed || !in_.empty()) return state::busy;
+    }
+    return state::busy;
+}
+
+task<session::state> session::run() {
+    constexpr int most_in_a_row = 16;
+    for (int reads = 0;; step_ = serve_buffered()) {
+        switch (step_) {
         case step::need_bytes:
             if (!flush_at_once()) {
-                if (!co_await flush()) co_return;
+                if (!co_await flush()) co_return state::over;
             }
-            if (!co_await read_more()) co_return;
-            if (!in_.empty()) continue; // a request has begun, and is answered even if it is to be the last
-            break;
+            if (!in_.empty()) {
+                // A request has begun, and is answered even if it is to be the last.
+                if (!co_await read_more()) co_return state::over;
+                continue;
+            }
+            if (++reads > most_in_a_row) {
+                reads = 0;
+                (void)co_await asio::post(loop_.ex, use_task);
+            }
+            if (close_) break;
+            if (const auto end = read_first()) co_return *end;
+            continue;
         case step::flush:
             if (!flush_at_once()) {
-                if (!co_await flush()) co_return;
+                if (!co_await flush()) co_return state::over;
             }
             break;
         case step::work:
-            busy_ = true;
             if (!flush_at_once()) {
                 // No fetch that others wait for may hang on how fast this client reads.
                 exchange_.reset();
-                if (!co_await flush()) co_return;
-                next = exchange_.begin(head_, uri_, framing_, loop_.shared.clock.wall(), loop_.sweep.now(),
-                                       waker_, loop_.in_sync(), loop_.cfg.consistency);
+                if (!co_await flush()) co_return state::over;
+                next_ = exchange_.begin(head_, uri_, framing_, loop_.shared.clock.wall(), loop_.sweep.now(),
+                                        waker_, loop_.in_sync(), loop_.cfg.consistency);
             }
-            co_await perform(next);
-            busy_ = false;
+            co_await perform(next_);
             break;
         case step::refuse:
             if (!flush_at_once()) {
-                if (!co_await flush()) co_return;
+                if (!co_await flush()) co_return state::over;
             }
             loop_.counters.add(refuse_counter_);
             close_ = unread_ = true;
@@ -124,11 +160,10 @@ task<void> session::run() {
             break;
         }
         if (close_) {
-            error_code ignored;
-            const bool more = !in_.empty() || io_.socket().available(ignored) > 0;
-            if (unread_ || more) co_await linger();
+            if (!unread_) unread_ = !in_.empty() || io_.look() == stream::sight::bytes;
+            if (unread_) co_await linger();
             io_.shutdown_send();
-            co_return;
+            co_return state::over;
         }
     }
 }
@@ -140,7 +175,7 @@ session::step session::refused(int status, std::string_view why, counter reason)
     return step::refuse;
 }
 
-session::step session::serve_buffered(flow::action& next) {
+session::step session::serve_buffered() {
     while (!in_.empty()) {
         const auto parsed = http::parse_request_head(in_.view(), loop_.cfg.head_limits, head_);
         if (parsed.state == http::parse_state::incomplete) return step::need_bytes;
@@ -167,9 +202,9 @@ session::step session::serve_buffered(flow::action& next) {
         began_ = {};
         if (loop_.access.wants(true)) began_ = std::chrono::steady_clock::now();
 
-        next = exchange_.begin(head_, uri_, framing_, loop_.shared.clock.wall(), loop_.sweep.now(), waker_,
-                               loop_.in_sync(), loop_.cfg.consistency);
-        if (next != flow::action::answer || framing_.kind != http::body_kind::none) {
+        next_ = exchange_.begin(head_, uri_, framing_, loop_.shared.clock.wall(), loop_.sweep.now(), waker_,
+                                loop_.in_sync(), loop_.cfg.consistency);
+        if (next_ != flow::action::answer || framing_.kind != http::body_kind::none) {
             if (began_ == std::chrono::steady_clock::time_point{}) began_ = std::chrono::steady_clock::now();
             return step::work;
         }
@@ -182,39 +217,26 @@ session::step session::serve_buffered(flow::action& next) {
 }
 
 task<bool> session::read_more() {
-    constexpr std::size_t first_buffer = 4096;
-    const bool idle = in_.empty();
-    if (idle) {
-        if (close_) co_return true;
-        if (in_.capacity() > first_buffer) in_.release();
-        count_bytes();
-        io_.read_deadline().arm(requests_ == 0 ? loop_.cfg.header_timeout : loop_.cfg.keepalive_timeout);
-    } else if (!head_started_) {
+    if (!head_started_) {
         // One deadline for the whole head, however many pieces it comes in.
         head_started_ = true;
         io_.read_deadline().arm(loop_.cfg.header_timeout);
     }
     const auto room = in_.prepare(first_buffer, loop_.cfg.head_limits.max_bytes + 1);
-    auto [error, n] = co_await io_.socket().async_read_some(asio::buffer(room.data(), room.size()), use_task);
-    const auto ec = io_.after_read(error, n);
+    error_code ec;
+    const auto n = co_await io_.read_some(room, ec);
     if (!ec) {
         in_.commit(n);
-        // It was for what has come now; an exchange has deadlines of its own.
-        if (idle) io_.read_deadline().clear();
         co_return true;
     }
     if (ec == errc::client_timeout) {
-        if (idle) {
-            loop_.counters.add(counter::timeout_keepalive);
-        } else {
-            loop_.counters.add(counter::timeout_header);
-            close_ = true;
-            exchange_.reset();
-            io_.forget_timeout();
-            refuse_status_ = 408;
-            exchange_.outcome().detail = describe(errc::client_timeout);
-            co_await answer_generated(408, "the request's head took too long");
-        }
+        loop_.counters.add(counter::timeout_header);
+        close_ = true;
+        exchange_.reset();
+        io_.forget_timeout();
+        refuse_status_ = 408;
+        exchange_.outcome().detail = describe(errc::client_timeout);
+        co_await answer_generated(408, "the request's head took too long");
     }
     co_return false;
 }

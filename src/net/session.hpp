@@ -1,7 +1,8 @@
 #pragma once
-// One client connection. Reads requests, answers hits at once, and carries out what the exchange says for
-// the others. Everything happens on its event loop's thread.
+// What serves a client connection while there is something to do on it: reads requests, answers hits at once,
+// and carries out what the exchange says for the others. Everything happens on its event loop's thread.
 #include "body_source.hpp"
+#include "connection.hpp"
 #include "event.hpp"
 #include "loop_context.hpp"
 #include "stream.hpp"
@@ -17,6 +18,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace meshcache::net {
@@ -24,21 +26,39 @@ namespace meshcache::net {
 /// Wakes a session that waits for a fill. Outlives the session if a fill still knows it.
 class session_waker;
 
-class session : public session_hook {
+/// Serves one connection after the other: attach(), serve_at_once(), run() if that was not enough, detach().
+class session {
   public:
-    /// `client` and `local_port` are for X-Forwarded-* and the log; empty for a unix socket.
-    session(loop_context& loop, stream_socket socket, std::string client, std::string local_port);
+    explicit session(loop_context& loop);
     ~session();
     session(const session&) = delete;
     session& operator=(const session&) = delete;
 
-    /// Serves the connection until it ends.
-    task<void> run();
+    /// Begins to serve a connection that has served that many requests before. It outlives its service.
+    void attach(const connection& client, descriptor socket, std::size_t requests) noexcept;
+    /// Ends the service and gives the socket back. Not while run() does.
+    descriptor detach() noexcept;
+    /// The socket became ready: see pollable. What run() does may come to its end by it.
+    void on_ready(std::uint32_t events) noexcept { io_.on_ready(events); }
 
-    /// Ends the connection after the exchange in progress, or at once if there is none.
-    void begin_drain() noexcept;
+    /// How the connection stands.
+    enum class state : std::uint8_t {
+        idle, ///< all answers are written, and nothing is there to be read
+        busy, ///< the rest takes waiting: run() does it
+        over, ///< it is to be closed
+    };
+    /// Does what can be done without waiting.
+    state serve_at_once();
+    /// Goes on where serve_at_once() came to `busy`, until the connection is idle or over.
+    task<state> run();
+
+    /// Ends the connection after the exchange in progress.
+    void begin_drain() noexcept { close_ = true; }
     /// Ends it now.
     void abort() noexcept;
+
+    /// Requests that the connection has served.
+    std::size_t requests() const noexcept { return requests_; }
 
   private:
     /// Where the reading of requests stands.
@@ -50,10 +70,10 @@ class session : public session_hook {
     };
 
     // session.cpp: reading requests
-    step serve_buffered(flow::action& next);
+    std::optional<state> read_first();
+    step serve_buffered();
     step refused(int status, std::string_view why, counter reason = counter::requests_malformed) noexcept;
     task<bool> read_more();
-    void count_bytes() noexcept;
     void check_client() noexcept;
     task<void> linger();
 
@@ -135,8 +155,8 @@ class session : public session_hook {
     bool client_gone_ = false;
     bool cut_ = false; ///< by abort(), and not by the client
     recv_buffer in_;
-    std::string client_, local_port_;
-    session_waker* own_waker_; ///< what waker_ is
+    std::string_view client_, local_port_; ///< the connection's
+    session_waker* own_waker_;             ///< what waker_ is
     std::shared_ptr<store::fill_waiter> waker_;
     event news_;
 
@@ -149,10 +169,10 @@ class session : public session_hook {
     flow::exchange exchange_;
     std::chrono::steady_clock::time_point began_{};
     std::size_t requests_ = 0;
-    std::size_t counted_in_ = 0, counted_out_ = 0; ///< bytes that the counters have already
-    std::size_t sent_before_ = 0;                  ///< io_.bytes_written() when the request began
+    std::size_t sent_before_ = 0;        ///< io_.bytes_written() when the request began
+    step step_ = step::need_bytes;       ///< where serve_at_once() stopped
+    flow::action next_ = flow::action{}; ///< what step::work begins with
     bool close_ = false;
-    bool busy_ = false;         ///< an exchange is in progress
     bool head_started_ = false; ///< the header deadline runs
     bool repeats_ = false;      ///< the request is to begin anew; nothing was sent
     int repetitions_ = 0;

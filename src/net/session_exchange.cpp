@@ -137,7 +137,7 @@ void session::fetch_behind_answer() {
     if (!exchange_.wants_fetch_behind()) return;
     const auto head = framing_.kind == http::body_kind::none ? in_.view().substr(0, head_.size)
                                                              : std::string_view(head_copy_);
-    fetch_behind(loop_, exchange_.key().hash, head, client_, local_port_);
+    fetch_behind(loop_, exchange_.key().hash, head, std::string(client_), std::string(local_port_));
 }
 
 } // namespace meshcache::net

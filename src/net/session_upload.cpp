@@ -52,8 +52,7 @@ task<void> session::stop_upload(upload& up) {
         // The answer is over while the request is not: nothing more will be read from the client.
         up.stopped = true;
         up.upstream.io.abort();
-        error_code ignored;
-        io_.socket().cancel(ignored);
+        io_.cancel_read();
         (void)co_await up.ended.wait();
         if (up.client_error == errc::client_gone) up.client_error = {};
     }

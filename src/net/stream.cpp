@@ -1,23 +1,77 @@
 #include "stream.hpp"
 
 #include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <poll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 #include <vector>
 
 namespace meshcache::net {
+namespace {
 
-stream::stream(stream_socket socket, deadline_sweep& sweep)
-    : socket_(std::move(socket)), read_deadline_(sweep, *this), write_deadline_(sweep, *this) {
-    error_code ignored;
-    socket_.non_blocking(true, ignored);
+error_code last_error() noexcept {
+    // EAGAIN and EWOULDBLOCK are one.
+    if (errno == EAGAIN) return asio::error::would_block;
+    return {errno, boost::system::system_category()};
+}
+
+} // namespace
+
+stream::stream(poller& readiness, deadline_sweep& sweep) noexcept
+    : poller_(readiness), read_deadline_(sweep, *this), write_deadline_(sweep, *this) {}
+
+error_code stream::open(descriptor socket) noexcept {
+    attach(std::move(socket));
+    return poller_.watch(socket_.get(), *this);
+}
+
+void stream::attach(descriptor socket) noexcept {
+    socket_ = std::move(socket);
+    readable_ = ended_ = timed_out_ = read_cancelled_ = false;
+    reads_in_a_row_ = 0;
+    bytes_read_ = bytes_written_ = 0;
+}
+
+descriptor stream::detach() noexcept {
+    read_deadline_.clear();
+    write_deadline_.clear();
+    return std::move(socket_);
+}
+
+void stream::on_ready(std::uint32_t events) noexcept {
+    const bool in = (events & input) != 0;
+    if (in) {
+        readable_ = true;
+        ended_ = ended_ || (events & ended) != 0;
+    }
+    const bool out = (events & output) != 0;
+    // Whoever is resumed here may take this stream away, so the other one comes later.
+    if (out && in && reader_.waited_for()) {
+        writer_.post(poller_.get_executor(), {});
+    } else if (out) {
+        return writer_.complete();
+    }
+    if (in) reader_.complete();
 }
 
 void stream::expire() noexcept {
     timed_out_ = true;
-    error_code ignored;
-    socket_.cancel(ignored);
+    cancel();
+}
+
+void stream::cancel() noexcept {
+    cancel_read();
+    writer_.post(poller_.get_executor(), asio::error::operation_aborted);
+}
+
+void stream::cancel_read() noexcept {
+    read_cancelled_ = true;
+    reader_.post(poller_.get_executor(), asio::error::operation_aborted);
 }
 
 error_code stream::translate(error_code ec) const noexcept {
@@ -25,25 +79,90 @@ error_code stream::translate(error_code ec) const noexcept {
     return ec;
 }
 
-task<std::size_t> stream::read_some(std::span<char> into, error_code& ec) {
-    if (timed_out_) {
-        ec = errc::client_timeout;
-        co_return 0;
+std::size_t stream::read_now(std::span<char> into, error_code& ec) noexcept {
+    const auto n = ::recv(socket_.get(), into.data(), into.size(), 0);
+    if (n > 0) {
+        const auto got = static_cast<std::size_t>(n);
+        // Less than there was room for is all that there was (epoll(7)); for more, the poller calls.
+        readable_ = ended_ || got == into.size();
+        bytes_read_ += got;
+        ec = {};
+        return got;
     }
-    auto [error, n] = co_await socket_.async_read_some(asio::buffer(into.data(), into.size()), use_task);
-    ec = translate(error);
-    bytes_read_ += n;
-    co_return n;
+    ec = n == 0 ? error_code(asio::error::eof) : last_error();
+    if (ec == asio::error::would_block) readable_ = false;
+    return 0;
 }
 
-std::size_t stream::write_now(std::span<const asio::const_buffer> buffers, error_code& ec) {
-    const auto n = socket_.write_some(buffers, ec);
-    bytes_written_ += n;
-    return n;
+task<std::size_t> stream::read_some(std::span<char> into, error_code& ec) {
+    constexpr unsigned most_in_a_row = 16;
+    read_cancelled_ = false;
+    for (;;) {
+        if (timed_out_ || read_cancelled_ || !socket_) {
+            ec = translate(asio::error::operation_aborted);
+            co_return 0;
+        }
+        if (readable_) {
+            if (++reads_in_a_row_ <= most_in_a_row) {
+                const auto n = read_now(into, ec);
+                if (ec != asio::error::would_block) co_return n;
+            } else {
+                reads_in_a_row_ = 0;
+                (void)co_await asio::post(poller_.get_executor(), use_task);
+            }
+            continue;
+        }
+        reads_in_a_row_ = 0;
+        const auto [waited] = co_await reader_.wait();
+        ec = translate(waited);
+        if (ec) co_return 0;
+    }
 }
 
-bool stream::is_writable() noexcept {
-    pollfd one{socket_.native_handle(), POLLOUT, 0};
+std::size_t stream::write_now(std::span<const asio::const_buffer> buffers, error_code& ec) noexcept {
+    constexpr std::size_t most_buffers = 64;
+    std::array<iovec, most_buffers> vectors;
+    ec = {};
+    std::size_t total = 0, skip = 0; // what the last call took of the first buffer
+    while (!buffers.empty()) {
+        const auto count = std::min(buffers.size(), most_buffers);
+        std::size_t wanted = 0, offset = skip;
+        for (std::size_t i = 0; i < count; ++i, offset = 0) {
+            auto left = buffers[i];
+            left += offset;
+            // sendmsg() does not write to it.
+            vectors[i] = {const_cast<void*>(left.data()), left.size()};
+            wanted += left.size();
+        }
+        msghdr message{};
+        message.msg_iov = vectors.data();
+        message.msg_iovlen = count;
+        const auto n = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
+        if (n < 0) {
+            ec = last_error();
+            break;
+        }
+        // What was not taken is tried again until the socket refuses: only then the poller calls.
+        auto sent = static_cast<std::size_t>(n);
+        total += sent;
+        if (sent == wanted) {
+            buffers = buffers.subspan(count);
+            skip = 0;
+            continue;
+        }
+        sent += skip;
+        while (sent >= buffers.front().size()) {
+            sent -= buffers.front().size();
+            buffers = buffers.subspan(1);
+        }
+        skip = sent;
+    }
+    bytes_written_ += total;
+    return total;
+}
+
+bool stream::is_writable() const noexcept {
+    pollfd one{socket_.get(), POLLOUT, 0};
     return ::poll(&one, 1, 0) == 1 && (one.revents & POLLOUT) != 0;
 }
 
@@ -60,18 +179,18 @@ task<error_code> stream::write(std::span<const asio::const_buffer> buffers, mill
     if (timed_out_) co_return errc::client_timeout;
     error_code ec;
     auto sent = write_now(buffers, ec);
-    if (ec && ec != asio::error::would_block && ec != asio::error::try_again) co_return ec;
-    if (sent == asio::buffer_size(buffers)) co_return error_code{};
+    if (ec != asio::error::would_block) co_return ec;
 
     std::vector<asio::const_buffer> copy(buffers.begin(), buffers.end());
     auto left = drop_front(copy, sent);
     while (!left.empty()) {
         write_deadline_.arm(timeout);
-        auto [error, n] = co_await socket_.async_write_some(left, use_task);
+        const auto [waited] = co_await writer_.wait();
         write_deadline_.clear();
-        bytes_written_ += n;
-        if (error) co_return translate(error);
-        left = drop_front(left, n);
+        if (waited) co_return translate(waited);
+        sent = write_now(left, ec);
+        if (ec && ec != asio::error::would_block) co_return ec;
+        left = drop_front(left, sent);
     }
     co_return error_code{};
 }
@@ -81,26 +200,31 @@ task<error_code> stream::write(std::string_view bytes, milliseconds timeout) {
     co_return co_await write(std::span(&one, 1), timeout);
 }
 
-void stream::shutdown_send() noexcept {
-    error_code ignored;
-    socket_.shutdown(asio::socket_base::shutdown_send, ignored);
+stream::sight stream::look() const noexcept {
+    char byte;
+    const auto n = ::recv(socket_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (n > 0) return sight::bytes;
+    return n < 0 && errno == EAGAIN ? sight::nothing : sight::end;
 }
 
+void stream::shutdown_send() noexcept { ::shutdown(socket_.get(), SHUT_WR); }
+
 void stream::abort() noexcept {
-    error_code ignored;
-    socket_.shutdown(asio::socket_base::shutdown_both, ignored);
-    socket_.cancel(ignored);
+    ::shutdown(socket_.get(), SHUT_RDWR);
+    readable_ = ended_ = true;
+    cancel();
 }
 
 void stream::reset() noexcept {
-    error_code ignored;
-    socket_.set_option(asio::socket_base::linger(true, 0), ignored);
-    socket_.close(ignored);
+    const linger at_once{.l_onoff = 1, .l_linger = 0};
+    (void)::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    close();
 }
 
 void stream::close() noexcept {
-    error_code ignored;
-    socket_.close(ignored);
+    poller_.forget(*this);
+    cancel();
+    socket_.reset();
 }
 
 } // namespace meshcache::net

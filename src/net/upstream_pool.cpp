@@ -4,19 +4,10 @@
 #include <boost/asio/ip/tcp.hpp>
 
 #include <algorithm>
-#include <cerrno>
 #include <sys/socket.h>
 
 namespace meshcache::net {
 namespace {
-
-/// Whether an idle connection still is what an idle connection has to be: open, and silent. Bytes that come
-/// unasked would be taken for the answer to the next request.
-bool usable(stream_socket& socket) noexcept {
-    char byte;
-    const auto n = ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return n < 0 && errno == EAGAIN;
-}
 
 /// Cancels a connection attempt that takes too long.
 class connect_deadline final : public deadline {
@@ -47,10 +38,10 @@ void upstream_lease::discard() noexcept {
     }
 }
 
-upstream_pool::upstream_pool(const executor& ex, const settings& cfg, deadline_sweep& sweep,
+upstream_pool::upstream_pool(poller& readiness, const settings& cfg, deadline_sweep& sweep,
                              metrics_slab& counters)
-    : ex_(ex), cfg_(cfg), sweep_(sweep), counters_(counters),
-      addresses_(ex, cfg.upstream, cfg.upstream_resolve_interval) {}
+    : ex_(readiness.get_executor()), poller_(readiness), cfg_(cfg), sweep_(sweep), counters_(counters),
+      addresses_(ex_, cfg.upstream, cfg.upstream_resolve_interval) {}
 
 upstream_pool::~upstream_pool() { in_use_.clear(); }
 
@@ -59,7 +50,8 @@ std::unique_ptr<upstream_connection> upstream_pool::take_idle() {
         // The one used last is the least likely to have been closed by the upstream.
         auto connection = std::move(idle_.back());
         idle_.pop_back();
-        if (usable(connection->io.socket())) return connection;
+        // Bytes that come unasked would be taken for the answer to the next request.
+        if (connection->io.look() == stream::sight::nothing) return connection;
         connection.reset();
         --open_;
     }
@@ -131,13 +123,16 @@ task<upstream_lease> upstream_pool::connect(error_code& ec) {
         late = limit.passed();
         if (error) continue;
 
+        error_code ignored;
+        socket.non_blocking(true, ignored);
         if (address.protocol().family() != AF_UNIX) {
-            error_code ignored;
             socket.set_option(asio::ip::tcp::no_delay(true), ignored);
         }
+        auto connection = std::make_unique<upstream_connection>(poller_, sweep_);
+        error = connection->io.open(descriptor(socket.release(ignored)));
+        if (error) continue;
         next_address_ = (next_address_ + i) % addresses.size();
         counters_.add(counter::upstream_connects);
-        auto connection = std::make_unique<upstream_connection>(std::move(socket), sweep_);
         in_use_.push_back(connection->io);
         ec = {};
         co_return upstream_lease(*this, std::move(connection));
@@ -163,7 +158,6 @@ void upstream_pool::put_back(std::unique_ptr<upstream_connection> connection) no
         gone();
         return;
     }
-    connection->in.release();
     idle_.push_back(std::move(connection));
     if (!waiting_.empty()) {
         waiting_.front()->set();
@@ -186,6 +180,10 @@ void upstream_pool::close_idle(steady_time now) {
     });
     open_ -= static_cast<std::size_t>(first_young - idle_.begin());
     idle_.erase(idle_.begin(), first_young);
+    // One that will be taken again at once keeps its buffer.
+    for (const auto& c : idle_) {
+        if (now - c->idle_since >= deadline_sweep::resolution) c->in.release();
+    }
 }
 
 void upstream_pool::stop() {

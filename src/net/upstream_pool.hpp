@@ -16,7 +16,7 @@ namespace meshcache::net {
 
 /// One connection to the upstream, with what reading answers needs. Owned by whoever holds an exchange on it.
 struct upstream_connection {
-    upstream_connection(stream_socket socket, deadline_sweep& sweep) : io(std::move(socket), sweep) {}
+    upstream_connection(poller& readiness, deadline_sweep& sweep) : io(readiness, sweep) {}
 
     stream io;
     recv_buffer in;
@@ -63,7 +63,7 @@ class upstream_lease {
 /// The pool of one event loop; used by its thread alone.
 class upstream_pool {
   public:
-    upstream_pool(const executor& ex, const settings& cfg, deadline_sweep& sweep, metrics_slab& counters);
+    upstream_pool(poller& readiness, const settings& cfg, deadline_sweep& sweep, metrics_slab& counters);
     ~upstream_pool();
     upstream_pool(const upstream_pool&) = delete;
     upstream_pool& operator=(const upstream_pool&) = delete;
@@ -71,7 +71,8 @@ class upstream_pool {
     /// An idle connection, or a new one; with `fresh` only a new one. Errors: errc::upstream_*.
     task<upstream_lease> acquire(bool fresh, error_code& ec);
 
-    /// Closes connections that were idle for too long. Called by the sweep.
+    /// Closes connections that were idle for too long, and frees the buffers of those that are idle for
+    /// longer than a moment. Called by the sweep.
     void close_idle(steady_time now);
     /// Closes all idle connections, and ends those in use and those being opened.
     void stop();
@@ -86,6 +87,7 @@ class upstream_pool {
     void gone() noexcept;
 
     executor ex_;
+    poller& poller_;
     const settings& cfg_;
     deadline_sweep& sweep_;
     metrics_slab& counters_;

@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <exception>
+#include <malloc.h>
 #include <optional>
 #include <pthread.h>
 #include <thread>
@@ -53,6 +54,7 @@ class worker::impl {
         const auto must_not_fail = [](std::exception_ptr failure) {
             if (failure) std::terminate();
         };
+        loop_.readiness.start();
         asio::co_spawn(io_, accept_loop(), must_not_fail);
         asio::co_spawn(io_, tick(), must_not_fail);
         thread_ = std::thread([this] {
@@ -66,7 +68,7 @@ class worker::impl {
         asio::post(io_, [this] {
             loop_.draining = true;
             listener_.close();
-            for (auto& s : sessions_) s.begin_drain();
+            loop_.connections.for_each(&connection::begin_drain);
             publish();
             drain_began_.store(true, std::memory_order_release);
         });
@@ -82,7 +84,7 @@ class worker::impl {
             loop_.draining = stopping_ = true;
             listener_.close();
             loop_.pool.stop();
-            for (auto& s : sessions_) s.abort();
+            loop_.connections.for_each(&connection::abort);
         });
     }
 
@@ -96,6 +98,16 @@ class worker::impl {
   private:
     void publish() noexcept { running_.store(loop_.running - loop_.behind, std::memory_order_release); }
 
+    /// Sessions that a burst of requests needed leave holes between what is still in use, which malloc keeps.
+    /// `freed`: how many have gone just now.
+    void give_memory_back(std::size_t freed) noexcept {
+        constexpr std::size_t burst = 128;
+        freed_ += freed;
+        if (freed > 0 || freed_ < burst) return;
+        freed_ = 0;
+        ::malloc_trim(0);
+    }
+
     task<void> tick() {
         while (!(stopping_ && loop_.running == 0)) {
             ticker_.expires_after(deadline_sweep::resolution);
@@ -103,6 +115,7 @@ class worker::impl {
             const auto now = loop_.shared.clock.steady();
             loop_.sweep.sweep(now);
             loop_.pool.close_idle(now);
+            give_memory_back(loop_.sessions.trim());
             publish();
         }
         // A name that is being resolved can be waited for by nobody now.
@@ -139,29 +152,19 @@ class worker::impl {
                 continue;
             }
             loop_.counters.add(counter::connections_accepted);
-            loop_.spawn(serve(std::move(*incoming.socket), std::move(incoming.client),
-                              std::move(incoming.local_port), std::move(*place)));
+            auto& client = loop_.connections.add(loop_, std::move(incoming.socket), incoming.client,
+                                                 listener_.local_port(), std::move(*place));
+            if (const auto failed = client.start()) {
+                shared.log->error("a connection was dropped: {}", failed.message());
+                client.end();
+            }
             publish();
         }
-    }
-
-    /// `held`: the client's place, for as long as the connection lasts.
-    task<void> serve(stream_socket socket, std::string client, std::string local_port,
-                     client_limit::place held) {
-        const auto client_place = std::move(held);
-        struct counted {
-            std::atomic<std::size_t>& n;
-            ~counted() { n.fetch_sub(1, std::memory_order_relaxed); }
-        } const place{loop_.shared.connections};
-        session s(loop_, std::move(socket), std::move(client), std::move(local_port));
-        sessions_.push_back(s);
-        co_await s.run();
     }
 
     asio::io_context io_;
     loop_context loop_;
     listener listener_;
-    boost::intrusive::list<session, boost::intrusive::constant_time_size<false>> sessions_;
     timer ticker_;
     asio::executor_work_guard<executor> work_;
     std::thread thread_;
@@ -169,6 +172,7 @@ class worker::impl {
     std::atomic<bool> drain_began_{false};
     unsigned index_;
     bool stopping_ = false;
+    std::size_t freed_ = 0;   ///< sessions since memory was last given back
     error_code accept_error_; ///< the last, so that it is logged once
 };
 

@@ -42,7 +42,8 @@ struct body {
 
     asio::io_context loop;
     deadline_sweep sweep{steady_time{std::chrono::hours{1}}};
-    stream io{stream_socket(loop.get_executor()), sweep};
+    poller readiness{loop.get_executor()};
+    stream io{readiness, sweep};
     recv_buffer in;
     body_source source;
 };

@@ -107,4 +107,42 @@ TEST_CASE("handlers may arm their own deadline again, clear others and add new o
     CHECK(first.calls == 2);
 }
 
+TEST_CASE("handlers may destroy their own deadline, and others that are due or are not") {
+    deadline_sweep sweep(start);
+    std::unique_ptr<probe> due, later, self;
+    self = std::make_unique<probe>(sweep, [&] {
+        due.reset();
+        later.reset();
+        self.reset();
+    });
+    due = std::make_unique<probe>(sweep);
+    later = std::make_unique<probe>(sweep);
+    probe last(sweep);
+    self->arm(milliseconds{10});
+    due->arm(milliseconds{10});
+    later->arm(milliseconds{1000});
+    last.arm(milliseconds{10});
+    sweep.sweep(start + milliseconds{10});
+    CHECK_FALSE(self);
+    CHECK(last.calls == 1);
+}
+
+TEST_CASE("a deadline that another handler cleared or moved is not called") {
+    deadline_sweep sweep(start);
+    probe cleared(sweep), moved(sweep);
+    probe first(sweep, [&] {
+        cleared.clear();
+        moved.arm(milliseconds{100});
+    });
+    first.arm(milliseconds{10});
+    cleared.arm(milliseconds{10});
+    moved.arm(milliseconds{10});
+    sweep.sweep(start + milliseconds{10});
+    CHECK(first.calls == 1);
+    CHECK(cleared.calls + moved.calls == 0);
+    sweep.sweep(start + milliseconds{110});
+    CHECK(cleared.calls == 0);
+    CHECK(moved.calls == 1);
+}
+
 } // namespace
