@@ -22,6 +22,7 @@ BENCHES = {
     "redis": ("rounds", "wait-quiet", "meshcache"),
     "propagation": ("wait-quiet", "meshcache"),
     "following": ("seconds", "wait-quiet", "meshcache"),
+    "scaling": TIMED,
     "cold": ("wait-quiet", "meshcache"),
     "memory": ("meshcache",),
     "churn": ("meshcache",),

@@ -1,7 +1,7 @@
 #pragma once
 // One client connection, and all that it holds between requests: no buffer and no coroutine. A session comes
 // from the loop's pool when there is something to read, and goes back when the last answer is written
-// (docs/decisions/0009).
+// (docs/decisions/0012).
 #include "deadline.hpp"
 #include "descriptor.hpp"
 #include "listener.hpp"

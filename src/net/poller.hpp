@@ -1,7 +1,7 @@
 #pragma once
 // Tells which sockets are ready. One epoll set for all connections of an event loop, which is itself one
 // descriptor to Asio: a socket is registered once in its life, and what is ready comes in batches
-// (docs/decisions/0009).
+// (docs/decisions/0012).
 #include "descriptor.hpp"
 #include "io.hpp"
 
