@@ -25,5 +25,6 @@ add_library(xxhash::xxhash ALIAS PkgConfig::XXHASH)
 # What every translation unit that uses Asio must agree on.
 add_library(meshcache_asio INTERFACE)
 target_link_libraries(meshcache_asio INTERFACE Boost::headers Threads::Threads)
+# An exchange holds some ten coroutine frames at a time, and Asio keeps two of them for the next by itself.
 target_compile_definitions(meshcache_asio INTERFACE
-  BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_HAS_STD_INVOKE_RESULT)
+  BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_HAS_STD_INVOKE_RESULT BOOST_ASIO_RECYCLING_ALLOCATOR_CACHE_SIZE=16)

@@ -13,11 +13,13 @@ namespace ch = characters;
 
 /// Takes the next line and its CRLF from the start of `text`.
 bool take_line(std::string_view& text, std::string_view& line) noexcept {
-    const std::size_t end = text.find("\r\n");
-    if (end == std::string_view::npos) return false;
+    std::size_t end = 0;
+    while (end < text.size() && ch::is(text[end], ch::field_value)) ++end;
     line = text.substr(0, end);
-    text.remove_prefix(end + 2);
-    return std::all_of(line.begin(), line.end(), [](char c) { return ch::is(c, ch::field_value); });
+    text.remove_prefix(end);
+    if (!text.starts_with("\r\n")) return false;
+    text.remove_prefix(2);
+    return true;
 }
 
 bool read_status_line(std::string_view line, response_head& out) noexcept {

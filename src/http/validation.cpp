@@ -210,9 +210,14 @@ bool validators::strong_last_modified() const noexcept {
     return last_modified && date && *date - *last_modified >= enough;
 }
 
+std::optional<entity_tag> read_entity_tag(const field_list& response_fields) noexcept {
+    const auto value = single_value(response_fields, field_id::etag);
+    return value ? parse_entity_tag(*value) : std::nullopt;
+}
+
 validators read_validators(const field_list& response_fields, wall_time now) noexcept {
     validators out;
-    if (const auto value = single_value(response_fields, field_id::etag)) out.etag = parse_entity_tag(*value);
+    out.etag = read_entity_tag(response_fields);
     out.last_modified = single_date(response_fields, field_id::last_modified, now);
     out.date = single_date(response_fields, field_id::date, now);
     return out;
@@ -260,7 +265,7 @@ precondition evaluate_preconditions(const field_list& request_fields, method ver
     if (!is_success(stored.status)) return precondition::proceed;
 
     if (request_fields.has(field_id::if_none_match)) {
-        const auto etag = read_validators(stored.fields, now).etag;
+        const auto etag = read_entity_tag(stored.fields);
         const tag_list found = look_up_tag(request_fields, field_id::if_none_match, etag, weak_match);
         const bool hit = found == tag_list::match || found == tag_list::any;
         return hit ? precondition::not_modified : precondition::proceed;
@@ -275,6 +280,7 @@ precondition evaluate_preconditions(const field_list& request_fields, method ver
 void write_not_modified_head(const response_head& stored, std::string& out) {
     const auto etag = parse_entity_tag(stored.fields.value(field_id::etag));
     const bool strong_tag = etag && !etag->weak;
+    out.reserve(out.size() + stored.size);
     out += "HTTP/1.1 304 Not Modified\r\n";
     for (const field& f : stored.fields) {
         const bool wanted = f.id == field_id::last_modified ? !strong_tag : belongs_in_not_modified(f);

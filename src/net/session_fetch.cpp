@@ -76,7 +76,9 @@ task<flow::action> session::fetch(bool for_store) {
 
     for (bool again = false;; again = true) {
         error_code ec;
-        auto lease = co_await loop_.pool.acquire(again, ec);
+        // Most often neither this nor the writing of the head has to wait, and needs a coroutine.
+        auto lease = again ? upstream_lease{} : loop_.pool.acquire_idle();
+        if (!lease) lease = co_await loop_.pool.acquire(again, ec);
         const bool shared_fetch = exchange_.fill() != nullptr;
         if (client_gone_ && !shared_fetch) co_return abandon();
         if (ec) co_return upstream_failed(ec);
@@ -87,10 +89,15 @@ task<flow::action> session::fetch(bool for_store) {
         if (const auto& f = exchange_.fill()) f->set_asked(version);
         loop_.counters.add(counter::upstream_requests);
 
-        const std::array<asio::const_buffer, 2> message{asio::buffer(up_text_),
-                                                        asio::const_buffer(body.data(), body.size())};
-        ec = co_await lease->io.write(std::span(message.data(), body.empty() ? 1u : 2u),
-                                      loop_.cfg.upstream_idle_timeout);
+        std::array<asio::const_buffer, 2> message{asio::buffer(up_text_),
+                                                  asio::const_buffer(body.data(), body.size())};
+        std::span<asio::const_buffer> unsent(message.data(), body.empty() ? 1u : 2u);
+        const auto sent = lease->io.write_at_once(unsent);
+        if (sent) {
+            ec = *sent;
+        } else {
+            ec = co_await lease->io.write(unsent, loop_.cfg.upstream_idle_timeout);
+        }
 
         std::unique_ptr<upload> up;
         std::optional<must_outlast> up_stands;

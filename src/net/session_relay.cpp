@@ -84,7 +84,10 @@ task<bool> session::relay_response(upstream_connection& upstream, const http::bo
         const bool last = sound && source.done();
         if (last) filter.append(source.trailers(), trailers);
         (void)append_content(gather, pieces_, chunked, last, size_line, trailers);
-        if (const auto ec = co_await io_.write(gather, loop_.cfg.write_timeout)) {
+        std::span<asio::const_buffer> unsent(gather);
+        auto sent = io_.write_at_once(unsent);
+        if (!sent) sent = co_await io_.write(unsent, loop_.cfg.write_timeout);
+        if (const auto ec = *sent) {
             if (ec == errc::client_timeout) loop_.counters.add(counter::timeout_write);
             close_ = client_gone = true;
             break;

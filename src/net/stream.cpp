@@ -175,6 +175,15 @@ std::span<asio::const_buffer> drop_front(std::span<asio::const_buffer> buffers, 
     return buffers;
 }
 
+std::optional<error_code> stream::write_at_once(std::span<asio::const_buffer>& buffers) noexcept {
+    if (timed_out_) return errc::client_timeout;
+    error_code ec;
+    const auto sent = write_now(buffers, ec);
+    if (ec != asio::error::would_block) return ec;
+    buffers = drop_front(buffers, sent);
+    return std::nullopt;
+}
+
 task<error_code> stream::write(std::span<const asio::const_buffer> buffers, milliseconds timeout) {
     if (timed_out_) co_return errc::client_timeout;
     error_code ec;

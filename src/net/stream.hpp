@@ -12,6 +12,7 @@
 #include <boost/intrusive/list.hpp>
 
 #include <cstddef>
+#include <optional>
 #include <span>
 
 namespace meshcache::net {
@@ -50,6 +51,9 @@ class stream final
     /// Writes what the socket takes at once; returns the number of bytes. `ec` is would_block if that is
     /// not all.
     std::size_t write_now(std::span<const asio::const_buffer> buffers, error_code& ec) noexcept;
+    /// As write(), as far as that does not have to wait: takes what was written off the front of `buffers`.
+    /// Nothing, if there is a rest, which is write()'s.
+    std::optional<error_code> write_at_once(std::span<asio::const_buffer>& buffers) noexcept;
     /// Writes everything. `timeout` runs anew with every piece that the peer takes; zero: no limit.
     task<error_code> write(std::span<const asio::const_buffer> buffers, milliseconds timeout);
     task<error_code> write(std::string_view bytes, milliseconds timeout);

@@ -58,6 +58,15 @@ std::unique_ptr<upstream_connection> upstream_pool::take_idle() {
     return nullptr;
 }
 
+upstream_lease upstream_pool::acquire_idle() {
+    if (stopped_ || !waiting_.empty()) return {};
+    auto connection = take_idle();
+    if (!connection) return {};
+    connection->reused = true;
+    in_use_.push_back(connection->io);
+    return {*this, std::move(connection)};
+}
+
 task<upstream_lease> upstream_pool::acquire(bool fresh, error_code& ec) {
     ec = {};
     const auto until = sweep_.now() + cfg_.upstream_connect_timeout;

@@ -68,6 +68,8 @@ class upstream_pool {
     upstream_pool(const upstream_pool&) = delete;
     upstream_pool& operator=(const upstream_pool&) = delete;
 
+    /// An idle connection, if there is one and nobody has waited for it.
+    upstream_lease acquire_idle();
     /// An idle connection, or a new one; with `fresh` only a new one. Errors: errc::upstream_*.
     task<upstream_lease> acquire(bool fresh, error_code& ec);
 

@@ -48,6 +48,8 @@ struct validators {
 };
 
 validators read_validators(const field_list& response_fields, wall_time now) noexcept;
+/// The entity tag of them.
+std::optional<entity_tag> read_entity_tag(const field_list& response_fields) noexcept;
 
 // Conditions of a client
 
