@@ -1,5 +1,6 @@
 """bench/run latency: how long hits take at a fixed rate, in peace and while something else goes on."""
 import signal
+import statistics
 import threading
 import time
 from contextlib import ExitStack, contextmanager
@@ -9,7 +10,7 @@ from .candidates import CACHES
 from .machine import BenchError, say
 
 HELP = ("latency of hits at half of the best peer's peak rate: in peace, while new keys are fetched and written "
-        "behind, while keys are purged by tag, while Redis hangs")
+        "behind, while keys are purged by tag or compared with Redis, while Redis hangs")
 HOT_KEYS = 1000  # from 0 on, with tag t00
 TAGGED = 1_000_000  # the first key with tag t01
 PEAK_SECONDS = 2
@@ -18,7 +19,7 @@ PEAK_SECONDS = 2
 def add_arguments(parser):
     rounds.add_arguments(parser, CACHES)
     parser.add_argument("--rate", type=int, metavar="N", help="requests a second [half of the best peer's peak]")
-    parser.add_argument("--purged", type=int, default=100_000, metavar="N", help="keys purged by one tag [100000]")
+    parser.add_argument("--purged", type=int, default=100_000, metavar="N", help="keys purged by one tag, or reconciled [100000]")
     parser.add_argument("--while", dest="situations", metavar="NAME,...",
                         help="of " + ", ".join(SITUATIONS) + " [all]")
 
@@ -42,10 +43,12 @@ def warm(candidate, setting):
 
 
 class Bench:
-    """What the situations need: the setting, and keys that were never asked for."""
+    """What the situations need: the setting, and keys that were never asked for. What they find out beside the
+    latency is in `noted`."""
 
     def __init__(self, setting, arguments):
         self.setting = setting
+        self.noted = {}
         self.seconds = arguments.seconds
         self.purged = arguments.purged
         self.new_key = 10_000_000
@@ -58,6 +61,15 @@ class Bench:
             raise BenchError("eight digits are used up: fewer --rounds or --seconds are needed")
         return sequence(first)
 
+    def note(self, candidate, text, value):
+        self.noted.setdefault((candidate.name, text), []).append(value)
+
+    def take_notes(self):
+        """Lines of Markdown with the medians of what was noted."""
+        lines = [f"{name}: {text.format(statistics.median(values))} (median of {len(values)})."
+                 for (name, text), values in self.noted.items()]
+        self.noted = {}
+        return ["", *lines] if lines else []
 
 @contextmanager
 def peace(_bench, _candidate):
@@ -79,37 +91,81 @@ def misses(bench, candidate):
             raise BenchError(f"{candidate.name} wrote nothing to Redis while it stored new keys")
 
 
-@contextmanager
-def purge(bench, candidate):
-    """One purge of a tag that many stored responses have, a third of the way through."""
-    # They are all stored before, and none is afterwards.
+def keep_tagged(bench, candidate):
+    """All the tagged keys are stored."""
     upstream = bench.setting.upstream
     for _ in range(2):
         answered = upstream.answered()
         load.run(bench.setting.load_core, candidate.port, sequence(TAGGED, "--requests", bench.purged), 600)
     if upstream.answered() - answered > bench.purged / 1000:
-        raise BenchError(f"{candidate.name} does not keep {bench.purged} keys that are to be purged")
+        raise BenchError(f"{candidate.name} does not keep {bench.purged} keys")
+    if candidate.helpers:
+        wait_until_ready(candidate)
+
+
+@contextmanager
+def later(bench, action):
+    """Does it a third of the way through, and is over when it is."""
     failure = []
 
-    def purge_later():
+    def run_action():
         time.sleep(bench.seconds / 3)
         try:
-            admin.ask(candidate.admin_port, "/purge?tag=t01", "POST")
+            action()
         except (BenchError, OSError) as error:
             failure.append(error)
 
-    thread = threading.Thread(target=purge_later)
+    thread = threading.Thread(target=run_action)
     thread.start()
     try:
-        yield []
+        yield
     finally:
         thread.join()
     if failure:
         raise failure[0]
+
+
+@contextmanager
+def purge(bench, candidate):
+    """One purge of a tag that many stored responses have. They are all stored before, and none is afterwards."""
+    upstream = bench.setting.upstream
+    keep_tagged(bench, candidate)
+
+    def purge_tag():
+        began = time.monotonic()
+        admin.ask(candidate.admin_port, "/purge?tag=t01", "POST")
+        bench.note(candidate, "the purge was answered after {:.1f} ms", (time.monotonic() - began) * 1e3)
+
+    with later(bench, purge_tag):
+        yield []
     for key, expected in ((0, True), (TAGGED, False), (TAGGED + bench.purged - 1, False)):
         with proof.Prover(candidate, upstream, load.key_path(key)) as prover:
             if prover.ask({}) != expected:
                 prover.fail(f"key {key} is {'not ' if expected else ''}a hit after the purge of tag t01")
+
+
+@contextmanager
+def reconcile(bench, candidate):
+    """The change log is gone, so that everything that is stored has to be compared with Redis."""
+    keep_tagged(bench, candidate)
+
+    def lose_the_log():
+        done = "meshcache_reconciliations_total"
+        before = admin.metric(candidate.admin_port, done)
+        candidate.redis.command("DEL", "mc:{default:0}:log")
+        began = time.monotonic()
+        began_at = None
+        while admin.metric(candidate.admin_port, done) == before:
+            if began_at is None and admin.stats(candidate.admin_port)["reconciliation"]["running"]:
+                began_at = time.monotonic()
+            if time.monotonic() > began + 60:
+                raise BenchError(f"{candidate.name} did not reconcile within a minute")
+            time.sleep(.01)
+        bench.note(candidate, "reconciliation took {:.2f} s", time.monotonic() - (began_at or began))
+
+    with later(bench, lose_the_log):
+        yield []
+    wait_until_ready(candidate)
 
 
 @contextmanager
@@ -145,6 +201,8 @@ SITUATIONS = {
                lambda c: True),
     "purge": ("while {purged:,} stored responses are purged by one tag", purge,
               lambda c: c.name.startswith("meshcache")),
+    "reconcile": ("while {purged:,} stored responses are compared with Redis, whose change log was lost", reconcile,
+                  lambda c: bool(c.helpers)),
     "hang": ("while Redis hangs, with 100 new keys a second", hang, lambda c: bool(c.helpers)),
 }
 
@@ -210,5 +268,6 @@ def run(arguments):
                 reference = pace.best(summary, peers)
             full = title.format(purged=arguments.purged)
             output.add({"name": name, "title": full, "peers": peers, "rounds": results, "summary": summary},
-                       pace.table(full, summary, peers, None if pace.best(summary, peers) else reference))
+                       "\n".join([pace.table(full, summary, peers, None if pace.best(summary, peers) else reference),
+                                  *bench.take_notes()]))
     return 0
