@@ -103,6 +103,7 @@ struct redis_connection::impl : std::enable_shared_from_this<impl> {
     bool timer_armed_ = false;
     bool wants_read_ = false, wants_write_ = false;
     bool waits_read_ = false, waits_write_ = false;
+    bool writing_ = false; ///< hiredis is writing
 
     // -- connecting
 
@@ -286,18 +287,26 @@ struct redis_connection::impl : std::enable_shared_from_this<impl> {
         wants_write_ = true;
         if (waits_write_) return;
         waits_write_ = true;
-        descriptor_.async_wait(asio::posix::stream_descriptor::wait_write,
-                               [self = shared_from_this(), of = context_](error_code e) {
-                                   self->waits_write_ = false;
-                                   if (self->context_ == nullptr) return;
-                                   if (self->context_ != of || e) {
-                                       if (self->wants_write_) self->add_write();
-                                       return;
-                                   }
-                                   if (self->wants_write_) redisAsyncHandleWrite(of);
-                                   // Idempotent for hiredis; a pending write keeps the wait alive.
-                                   if (self->context_ == of && self->wants_write_) self->add_write();
-                               });
+        auto ready = [self = shared_from_this(), of = context_](error_code e) {
+            self->waits_write_ = false;
+            if (self->context_ == nullptr) return;
+            if (self->context_ != of || e) {
+                if (self->wants_write_) self->add_write();
+                return;
+            }
+            self->writing_ = true;
+            if (self->wants_write_) redisAsyncHandleWrite(of);
+            self->writing_ = false;
+            // Idempotent for hiredis; a pending write keeps the wait alive.
+            if (self->context_ == of && self->wants_write_) self->add_write();
+        };
+        // Nearly always the socket takes at once what has been sent in this turn of the loop. Only the rest
+        // of a write waits for it: to wait costs two system calls.
+        if (open_ && !writing_) {
+            asio::post(io_, [ready = std::move(ready)] { ready({}); });
+        } else {
+            descriptor_.async_wait(asio::posix::stream_descriptor::wait_write, std::move(ready));
+        }
     }
 
     static void on_reply(redisAsyncContext* context, void* reply, void*) {
