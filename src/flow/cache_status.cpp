@@ -76,7 +76,8 @@ void write_cache_status(const cache_outcome& outcome, std::string& out) {
 counter counter_of(const cache_outcome& outcome) noexcept {
     if (outcome.rejected) return counter::requests_rejected;
     if (outcome.collapsed) return counter::requests_collapsed;
-    if (outcome.hit && outcome.ttl.value_or(0) < 0) return counter::requests_hit_stale;
+    // Not even a moment of freshness is left at 0: freshness_left() rounds what is left up.
+    if (outcome.hit && outcome.ttl && *outcome.ttl <= 0) return counter::requests_hit_stale;
     if (outcome.hit) return outcome.from_redis ? counter::requests_hit_redis : counter::requests_hit;
     switch (outcome.fwd) {
     case forward::none:

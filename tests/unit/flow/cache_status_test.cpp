@@ -42,9 +42,11 @@ struct row {
 const row rows[] = {
     {"h",   forward::none,      0,   42,      "", "; hit; ttl=42",                      counter::requests_hit},
     {"h",   forward::none,      0,   nullopt, "", "; hit",                              counter::requests_hit},
-    {"h",   forward::none,      0,   0,       "", "; hit; ttl=0",                       counter::requests_hit},
+    {"h",   forward::none,      0,   1,       "", "; hit; ttl=1",                       counter::requests_hit},
+    {"h",   forward::none,      0,   0,       "", "; hit; ttl=0",                       counter::requests_hit_stale},
     {"h",   forward::none,      0,   -7,      "", "; hit; ttl=-7",                      counter::requests_hit_stale},
     {"hr",  forward::none,      0,   42,      "", "; hit; ttl=42; detail=redis",        counter::requests_hit_redis},
+    {"hr",  forward::none,      0,   0,       "", "; hit; ttl=0; detail=redis",         counter::requests_hit_stale},
     {"hx",  forward::none,      0,   42,      "", "; hit; ttl=42; detail=rejected",     counter::requests_rejected},
     {"hrx", forward::none,      0,   42,      "", "; hit; ttl=42; detail=rejected",     counter::requests_rejected},
     {"",    forward::bypass,    0,   nullopt, "upgrade", "; fwd=bypass; detail=upgrade", counter::requests_bypass},
