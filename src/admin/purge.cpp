@@ -87,11 +87,7 @@ class reader {
     }
 
     bool add_tag(std::string value) {
-        const bool sound = !value.empty() && value.size() <= http::max_tag_size &&
-                           std::all_of(value.begin(), value.end(), [](char c) {
-                               return static_cast<unsigned char>(c) > ' ' && c != 0x7f && c != ',';
-                           });
-        if (!sound)
+        if (!http::is_tag(value))
             return fail(in_quotes(value) + " is no tag: tags have no blanks, commas or control characters, " +
                         "and " + std::to_string(http::max_tag_size) + " bytes at the most");
         selectors_.push_back({selector_kind::tag, false, {}, std::move(value)});

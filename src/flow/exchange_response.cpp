@@ -5,6 +5,7 @@
 #include <meshcache/http/range.hpp>
 #include <meshcache/http/reuse.hpp>
 #include <meshcache/http/stored_head.hpp>
+#include <meshcache/http/surrogate.hpp>
 
 #include <utility>
 
@@ -76,6 +77,7 @@ void exchange::start_head(const store::response_meta& meta, std::string names, s
     auto head = std::make_shared<store::streamed_head>();
     head->meta = meta;
     head->text = std::move(text);
+    http::add_tags(settings_.cache.tags, head->text);
     head->content_length = content_length;
     head->key.assign(key_, 0, primary_size_);
     if (!names.empty()) {

@@ -62,14 +62,14 @@ store_refusal check_status(const response_head& response, const response_directi
 }
 
 store_refusal check_directives(const response_head& response, const response_directives& cc,
-                               bool authorization) noexcept {
+                               bool authorization, const cache_policy& policy) noexcept {
     // must-understand takes the place of the no-store beside it, which is for caches that do not know it.
     if (cc.no_store && !cc.must_understand) return store_refusal::no_store;
     // private with field names permits storing the rest of the response; we do not take it apart.
     if (cc.is_private || !cc.private_fields.empty()) return store_refusal::is_private;
     if (authorization && !permits_authorization(cc)) return store_refusal::request_authorization;
     if (vary_matches_nothing(response.fields)) return store_refusal::vary_star;
-    if (!tags_within_bounds(response.fields)) return store_refusal::too_many_tags;
+    if (!tags_within_bounds(response.fields, policy.tags)) return store_refusal::too_many_tags;
     return store_refusal::none;
 }
 
@@ -99,7 +99,7 @@ store_refusal check_answer(const request_head& request, const request_directives
         return store_refusal::request_range;
     store_refusal r = check_status(response, cc);
     if (r != store_refusal::none) return r;
-    r = check_directives(response, cc, request.fields.has(field_id::authorization));
+    r = check_directives(response, cc, request.fields.has(field_id::authorization), policy);
     if (r != store_refusal::none) return r;
     if (response.fields.has(field_id::set_cookie) && !policy.store_set_cookie)
         return store_refusal::set_cookie;

@@ -18,6 +18,25 @@ bool take_tag(std::string_view& value, bool by_comma, std::string_view& tag) noe
     return false;
 }
 
+/// Whether `f` holds for every tag in these fields; it is called up to the first for which it does not.
+template <class F>
+bool all_tags(const field_list& fields, F f) {
+    for (const field& line : fields) {
+        if (line.id != field_id::surrogate_key && line.id != field_id::cache_tag) continue;
+        std::string_view value = line.value, tag;
+        while (take_tag(value, line.id == field_id::cache_tag, tag))
+            if (!f(tag)) return false;
+    }
+    return true;
+}
+
+bool bears(std::string_view head, std::string_view wanted) noexcept {
+    std::string_view tag;
+    for (tag_cursor c(head); c.next(tag);)
+        if (tag == wanted) return true;
+    return false;
+}
+
 } // namespace
 
 bool tag_cursor::next(std::string_view& tag) noexcept {
@@ -49,16 +68,33 @@ bool tag_cursor::next_field() noexcept {
     return false;
 }
 
-bool tags_within_bounds(const field_list& fields) noexcept {
+bool is_tag(std::string_view s) noexcept {
+    return !s.empty() && s.size() <= max_tag_size && std::all_of(s.begin(), s.end(), [](char c) {
+        return static_cast<unsigned char>(c) > ' ' && c != 0x7f && c != ',';
+    });
+}
+
+bool tags_within_bounds(const field_list& fields, std::span<const std::string> added) noexcept {
+    if (added.empty() && !fields.has(field_id::surrogate_key) && !fields.has(field_id::cache_tag))
+        return true;
     std::size_t count = 0;
-    if (!fields.has(field_id::surrogate_key) && !fields.has(field_id::cache_tag)) return true;
-    for (const field& f : fields) {
-        if (f.id != field_id::surrogate_key && f.id != field_id::cache_tag) continue;
-        std::string_view value = f.value, tag;
-        while (take_tag(value, f.id == field_id::cache_tag, tag))
-            if (++count > max_tags || tag.size() > max_tag_size) return false;
+    const bool own = all_tags(
+        fields, [&count](std::string_view tag) { return ++count <= max_tags && tag.size() <= max_tag_size; });
+    if (!own) return false;
+    for (const std::string& tag : added)
+        if (all_tags(fields, [&tag](std::string_view t) { return t != tag; })) ++count;
+    return count <= max_tags;
+}
+
+void add_tags(std::span<const std::string> added, std::string& head) {
+    const std::size_t size = head.size();
+    for (const std::string& tag : added) {
+        // What is appended here counts, too: a tag that is named twice is added once.
+        if (bears(head, tag)) continue;
+        head += head.size() == size ? "Cache-Tag: " : ", ";
+        head += tag;
     }
-    return true;
+    if (head.size() != size) head += "\r\n";
 }
 
 } // namespace meshcache::http

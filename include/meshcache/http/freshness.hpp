@@ -5,6 +5,9 @@
 #include <meshcache/http/cache_control.hpp>
 #include <meshcache/http/head.hpp>
 
+#include <string>
+#include <vector>
+
 namespace meshcache::http {
 
 /// Settings of the operator that the RFC leaves open, and what a rule may fill in.
@@ -26,6 +29,8 @@ struct cache_policy {
     seconds negative_lifetime{0};
     seconds error_max{5 * 60}; ///< errors are fresh for no longer after their arrival, whatever they say
     bool store_post = false;   ///< answers to POST may be stored; see may_store_post
+    /// Tags that what is stored bears beside those that it has of itself; each one is_tag() (surrogate.hpp).
+    std::vector<std::string> tags;
 };
 
 /// The times that a stored response lives by. `stale_until` is for stale-while-revalidate,

@@ -53,4 +53,44 @@ TEST_CASE("a response keeps within the bounds of tags, or is not stored") {
     CHECK_FALSE(tags_within_bounds(both));
 }
 
+TEST_CASE("tags that are added count with those that a response has, each once") {
+    std::string many;
+    for (std::size_t i = 1; i < max_tags; ++i) many += "t" + std::to_string(i) + " ";
+    field_list fields;
+    fields.add("Surrogate-Key", many);
+    CHECK(tags_within_bounds(fields, strings{"one-more"}));
+    CHECK(tags_within_bounds(fields, strings{"one-more", "t7"}));
+    CHECK_FALSE(tags_within_bounds(fields, strings{"one-more", "two-more"}));
+    CHECK_FALSE(tags_within_bounds({}, strings(max_tags + 1, "t")));
+    CHECK(tags_within_bounds({}, strings(max_tags, "t")));
+}
+
+TEST_CASE("what an operator may call a tag has no separators in it, and is neither empty nor too long") {
+    for (const char* good : {"a", "A:b/c;d=\"e\"", "\xc3\xa4", "!"}) CHECK(is_tag(good));
+    for (const char* bad : {"", " ", "a b", "a,b", "a\tb", "a\r\nX: y", "a\x7f", "\x01"}) {
+        INFO(bad);
+        CHECK_FALSE(is_tag(bad));
+    }
+    CHECK(is_tag(std::string(max_tag_size, 'x')));
+    CHECK_FALSE(is_tag(std::string(max_tag_size + 1, 'x')));
+    CHECK_FALSE(is_tag(std::string_view("a\0b", 3)));
+}
+
+TEST_CASE("tags are added to a head in one line, unless it has them") {
+    const std::string start = "HTTP/1.1 200 OK\r\nSurrogate-Key: a b\r\n";
+    const auto with = [&start](const strings& added) {
+        std::string head = start;
+        add_tags(added, head);
+        return head;
+    };
+    CHECK(with({}) == start);
+    CHECK(with({"b", "a"}) == start);
+    CHECK(with({"c"}) == start + "Cache-Tag: c\r\n");
+    CHECK(with({"c", "a", "d", "c"}) == start + "Cache-Tag: c, d\r\n");
+    CHECK(with({"A"}) == start + "Cache-Tag: A\r\n");
+    std::string twice = with({"c"});
+    add_tags(strings{"c"}, twice);
+    CHECK(twice == with({"c"}));
+}
+
 } // namespace
