@@ -115,7 +115,7 @@ action exchange::on_response(const http::response_head& response, const http::bo
     if (refusal == store_refusal::none) refusal = beyond_bounds(response, framing, names);
     // Not even an error that may be stored takes the place of a good response that may still be used.
     const bool good =
-        basis_ && basis_->meta().status < 400 && http::usable_on_error(basis_->meta().life, now);
+        basis_ && basis_->meta().status < 400 && http::usable_on_error(basis_->meta().life, {}, now);
     if (good && response.status >= 400 && refusal == store_refusal::none) refusal = store_refusal::status;
     if (refusal != store_refusal::none) {
         outcome_.detail = http::describe(refusal);
@@ -325,7 +325,8 @@ bool exchange::wants_whole_of(const http::response_head& part, wall_time request
 
 bool exchange::stale_for(int status, wall_time now) {
     if (unconfirmed_ && settings_.when_unconfirmed != unconfirmed::stale) return false;
-    if (status < 500 || !basis_ || !http::usable_on_error(basis_->meta().life, now)) return false;
+    if (status < 500 || !basis_ || !http::usable_on_error(basis_->meta().life, directives_, now))
+        return false;
     answer_stale(now);
     outcome_.detail = "stale-if-error";
     return true;
@@ -342,9 +343,9 @@ bool exchange::may_serve_stale(error_code error, wall_time now) const noexcept {
     if (!basis_ || behind_) return false;
     if (unconfirmed_ && settings_.when_unconfirmed != unconfirmed::stale) return false;
     const auto& life = basis_->meta().life;
-    return http::usable_on_error(life, now) ||
+    return http::usable_on_error(life, directives_, now) ||
            (is_disconnected(error) &&
-            http::usable_when_disconnected(life, settings_.cache.stale_if_disconnected, now));
+            http::usable_when_disconnected(life, directives_, settings_.cache.stale_if_disconnected, now));
 }
 
 action exchange::on_failure(error_code error, wall_time now) {

@@ -223,6 +223,8 @@ request_directives read_request_directives(const field_list& fields) {
                     keep_smaller(out.max_stale, seconds::max());
                 else
                     keep_smaller(out.max_stale, argument_seconds(d));
+            } else if (is("stale-if-error")) {
+                keep_smaller(out.stale_if_error, argument_seconds(d));
             } else if (is("no-cache")) {
                 out.no_cache = true;
             } else if (is("no-store")) {

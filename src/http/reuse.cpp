@@ -22,6 +22,12 @@ bool max_stale_covers(const request_directives& request, milliseconds staleness)
     return *request.max_stale == seconds::max() || staleness <= *request.max_stale;
 }
 
+/// Whether others than the response itself may say that it is served stale in place of an error.
+bool may_have_window(const lifetime& life) noexcept {
+    const bool was_fresh = life.fresh_until > life.response_time - life.initial_age;
+    return was_fresh && !life.must_revalidate;
+}
+
 } // namespace
 
 reuse decide_reuse(const lifetime& life, const request_directives& request, wall_time now) noexcept {
@@ -40,14 +46,19 @@ reuse decide_reuse(const lifetime& life, const request_directives& request, wall
     return reuse::stale;
 }
 
-bool usable_on_error(const lifetime& life, wall_time now) noexcept {
+bool usable_on_error(const lifetime& life, const request_directives& request, wall_time now) noexcept {
     now = since_arrival(life, now);
-    return now < life.error_until || now < life.fresh_until;
+    if (now < life.fresh_until) return true;
+    const bool has_window = life.error_until > life.fresh_until;
+    if (!request.stale_if_error) return has_window && now < life.error_until;
+    const bool permitted = has_window ? now < life.error_until : may_have_window(life);
+    return permitted && now < life.fresh_until + *request.stale_if_error;
 }
 
-bool usable_when_disconnected(const lifetime& life, seconds window, wall_time now) noexcept {
-    const bool was_fresh = life.fresh_until > life.response_time - life.initial_age;
-    return was_fresh && !life.must_revalidate && now < life.fresh_until + window;
+bool usable_when_disconnected(const lifetime& life, const request_directives& request, seconds window,
+                              wall_time now) noexcept {
+    if (request.stale_if_error) window = std::min(window, *request.stale_if_error);
+    return may_have_window(life) && now < life.fresh_until + window;
 }
 
 seconds current_age(const lifetime& life, wall_time now) noexcept {

@@ -240,6 +240,30 @@ TEST_CASE("stale-if-error answers in place of a 5xx, and of a connection that en
     }
 }
 
+TEST_CASE("stale-if-error of a request is for that request, and not where it is forbidden") {
+    std::atomic<int> n{0};
+    scripted_upstream upstream([&](turn& t) {
+        if (++n <= 2) {
+            const std::string strict = t.target() == "/strict" ? ", must-revalidate" : "";
+            t.respond(200, "Cache-Control: max-age=60" + strict + "\r\nAge: 60\r\nETag: \"x\"\r\n", "old");
+        } else {
+            t.respond(503, "", "bad");
+        }
+    });
+    proxy p(upstream);
+    p.get("/");
+    p.get("/strict");
+    const response r = p.get("/", "Cache-Control: stale-if-error=600\r\n");
+    INFO(r.summary());
+    CHECK(r.status == 200);
+    CHECK(r.body == "old");
+    CHECK(r.cached().fwd() == "stale");
+    CHECK(r.cached().detail() == "stale-if-error");
+    CHECK(p.get("/").status == 503);
+    CHECK(p.get("/", "Cache-Control: stale-if-error=0\r\n").status == 503);
+    CHECK(p.get("/strict", "Cache-Control: stale-if-error=600\r\n").status == 503);
+}
+
 TEST_CASE("while the upstream cannot be reached, stale answers are served for --stale-if-disconnected") {
     scripted_upstream upstream([](turn& t) {
         const std::string never = t.target() == "/never" ? "no-cache" : "max-age=60";

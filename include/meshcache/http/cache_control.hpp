@@ -31,6 +31,7 @@ struct response_directives {
 struct request_directives {
     std::optional<seconds> max_age, min_fresh;
     std::optional<seconds> max_stale; ///< seconds::max() for max-stale without a value
+    std::optional<seconds> stale_if_error;
     bool no_cache = false, no_store = false, only_if_cached = false, no_transform = false;
 };
 

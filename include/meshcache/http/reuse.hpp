@@ -18,13 +18,16 @@ enum class reuse : std::uint8_t {
 
 reuse decide_reuse(const lifetime& life, const request_directives& request, wall_time now) noexcept;
 
-/// Whether it may answer in place of an error of the upstream (RFC 5861, section 4).
-bool usable_on_error(const lifetime& life, wall_time now) noexcept;
+/// Whether it may answer in place of an error of the upstream (RFC 5861, section 4). stale-if-error of the
+/// request shortens the window that the response, or the operator, has given; where there is none it gives
+/// one, except to what must be validated and to what was never fresh.
+bool usable_on_error(const lifetime& life, const request_directives& request, wall_time now) noexcept;
 
 /// Whether it may answer, up to `window` beyond its freshness, while the upstream cannot be reached (RFC
 /// 9111, section 4.2.4). Never what must be validated, and what was never fresh: nobody has said that others
-/// may have it.
-bool usable_when_disconnected(const lifetime& life, seconds window, wall_time now) noexcept;
+/// may have it. Nor beyond the request's stale-if-error.
+bool usable_when_disconnected(const lifetime& life, const request_directives& request, seconds window,
+                              wall_time now) noexcept;
 
 /// current_age (RFC 9111, section 4.2.3), never below the initial age.
 seconds current_age(const lifetime& life, wall_time now) noexcept;

@@ -245,6 +245,54 @@ TEST_CASE("a stale response stands in for an upstream that fails, as long as it 
     }
 }
 
+TEST_CASE("a request's stale-if-error is for that request alone") {
+    world w;
+    w.settings.cache.stale_if_disconnected = seconds{0};
+    visitor(w, "GET /x").fetch("Cache-Control: max-age=10\r\n", "old");
+    visitor(w, "GET /strict").fetch("Cache-Control: s-maxage=10\r\n", "old");
+    visitor(w, "GET /window").fetch("Cache-Control: max-age=10, stale-if-error=30\r\n", "old");
+    w.pass(seconds{20});
+    struct row {
+        std::string_view target, lines;
+        bool served;
+    };
+    const row rows[] = {
+        {"/x", "", false},
+        {"/x", "Cache-Control: stale-if-error=11\r\n", true},
+        {"/x", "Cache-Control: stale-if-error=10\r\n", false},
+        {"/x", "", false},
+        {"/strict", "Cache-Control: stale-if-error=600\r\n", false},
+        {"/window", "", true},
+        {"/window", "Cache-Control: stale-if-error=10\r\n", false},
+        {"/window", "Cache-Control: stale-if-error=11\r\n", true},
+    };
+    for (const auto& r : rows) {
+        INFO(r.target << " " << r.lines);
+        const std::string start = "GET " + std::string(r.target);
+        visitor sick(w, start, r.lines), broken(w, start, r.lines);
+        REQUIRE(sick.begin() == action::fetch);
+        CHECK(sick.answered("503 Unavailable", "") == (r.served ? action::answer : action::relay_response));
+        if (r.served) CHECK(sick.status().ends_with("; fwd-status=503; ttl=-10; detail=stale-if-error"));
+        REQUIRE(broken.begin() == action::fetch);
+        CHECK(broken.fails(errc::upstream_refused) == (r.served ? action::answer : action::fail));
+    }
+}
+
+TEST_CASE("of those who wait for a fetch that fails, each gets what it has asked for") {
+    world w;
+    w.settings.cache.stale_if_disconnected = seconds{0};
+    visitor(w, "GET /x").fetch("Cache-Control: max-age=10\r\n", "old");
+    w.pass(seconds{20});
+    visitor fetcher(w, "GET /x"), patient(w, "GET /x", "Cache-Control: stale-if-error=60\r\n"),
+        other(w, "GET /x");
+    REQUIRE(fetcher.begin() == action::fetch);
+    REQUIRE(patient.begin() == action::wait);
+    REQUIRE(other.begin() == action::wait);
+    CHECK(fetcher.fails(errc::upstream_reset) == action::fail);
+    CHECK(patient.look() == action::answer);
+    CHECK(other.look() == action::fail);
+}
+
 TEST_CASE("the operator's window for errors counts where the response says nothing") {
     world w;
     w.settings.cache.default_stale_if_error = seconds{30};

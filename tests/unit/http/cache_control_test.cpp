@@ -178,6 +178,7 @@ TEST_CASE("Cache-Control of a request is read") {
         number("max-age", d.max_age);
         number("min-fresh", d.min_fresh);
         number("max-stale", d.max_stale);
+        number("sie", d.stale_if_error);
         if (d.no_cache) out += "no-cache ";
         if (d.no_store) out += "no-store ";
         if (d.only_if_cached) out += "only-if-cached ";
@@ -198,6 +199,9 @@ TEST_CASE("Cache-Control of a request is read") {
         {"Cache-Control: max-stale=5\r\n", "max-stale=5"},
         {"Cache-Control: max-stale, max-stale=5\r\n", "max-stale=5"},
         {"Cache-Control: max-stale=x\r\n", ""},
+        {"Cache-Control: stale-if-error=600\r\n", "sie=600"},
+        {"Cache-Control: stale-if-error=600, Stale-If-Error=\"5\"\r\n", "sie=5"},
+        {"Cache-Control: stale-if-error, stale-if-error=-1, stale-while-revalidate=5\r\n", ""},
         {"Pragma: no-cache\r\n", "no-cache"},
         {"Pragma: x, No-Cache\r\n", "no-cache"},
         {"Pragma: x\r\n", ""},

@@ -4,6 +4,7 @@
 #include <meshcache/http/reuse.hpp>
 
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -107,9 +108,50 @@ TEST_CASE("milliseconds count") {
 
 TEST_CASE("errors are covered for their own window") {
     const lifetime life = stored();
-    CHECK(usable_on_error(life, at(1000)));
-    CHECK(usable_on_error(life, at(1149)));
-    CHECK_FALSE(usable_on_error(life, at(1150)));
+    CHECK(usable_on_error(life, {}, at(1000)));
+    CHECK(usable_on_error(life, {}, at(1149)));
+    CHECK_FALSE(usable_on_error(life, {}, at(1150)));
+}
+
+TEST_CASE("a request's stale-if-error shortens the response's window, and is one where there is none") {
+    struct row {
+        std::int64_t window;           ///< of the response, fresh until 1100
+        bool must_revalidate;          ///< s-maxage, say: the window is the response's own exception
+        std::optional<seconds> wanted; ///< by the request
+        std::int64_t now;
+        bool usable;
+    };
+    const row rows[] = {
+        {50, false, seconds{20}, 1119, true},  {50, false, seconds{20}, 1120, false},
+        {50, false, seconds{80}, 1149, true},  {50, false, seconds{80}, 1150, false},
+        {50, false, seconds{0}, 1100, false},  {50, false, seconds{0}, 1099, true},
+        {0, false, std::nullopt, 1100, false}, {0, false, seconds{20}, 1119, true},
+        {0, false, seconds{20}, 1120, false},  {0, true, seconds{20}, 1100, false},
+        {50, true, seconds{80}, 1149, true},   {50, true, seconds{80}, 1150, false},
+        {50, true, seconds{20}, 1120, false},
+    };
+    for (const row& r : rows) {
+        INFO(r.window << (r.must_revalidate ? " must-revalidate " : " ") << r.now);
+        lifetime life = stored();
+        life.error_until = life.fresh_until + seconds{r.window};
+        life.must_revalidate = r.must_revalidate;
+        request_directives request;
+        request.stale_if_error = r.wanted;
+        CHECK(usable_on_error(life, request, at(r.now)) == r.usable);
+    }
+    lifetime never = stored();
+    never.fresh_until = never.error_until = at(995);
+    request_directives request;
+    request.stale_if_error = seconds{600};
+    CHECK_FALSE(usable_on_error(never, request, at(1000)));
+}
+
+TEST_CASE("a request's stale-if-error bounds what it gets while the upstream cannot be reached, too") {
+    request_directives request;
+    request.stale_if_error = seconds{20};
+    CHECK(usable_when_disconnected(stored(), request, seconds{60}, at(1119)));
+    CHECK_FALSE(usable_when_disconnected(stored(), request, seconds{60}, at(1120)));
+    CHECK_FALSE(usable_when_disconnected(stored(), request, seconds{10}, at(1110)));
 }
 
 TEST_CASE("age and freshness left are whole seconds") {
@@ -124,17 +166,17 @@ TEST_CASE("age and freshness left are whole seconds") {
 
 TEST_CASE("while the upstream cannot be reached, what was fresh once may be used, and what must be validated "
           "may not") {
-    CHECK(usable_when_disconnected(stored(), seconds{60}, at(1159)));
-    CHECK_FALSE(usable_when_disconnected(stored(), seconds{60}, at(1160)));
-    CHECK_FALSE(usable_when_disconnected(stored(), seconds{0}, at(1100)));
+    CHECK(usable_when_disconnected(stored(), {}, seconds{60}, at(1159)));
+    CHECK_FALSE(usable_when_disconnected(stored(), {}, seconds{60}, at(1160)));
+    CHECK_FALSE(usable_when_disconnected(stored(), {}, seconds{0}, at(1100)));
     lifetime strict = stored();
     strict.must_revalidate = true;
-    CHECK_FALSE(usable_when_disconnected(strict, seconds{60}, at(1101)));
+    CHECK_FALSE(usable_when_disconnected(strict, {}, seconds{60}, at(1101)));
     lifetime never = stored();
     never.fresh_until = at(995);
-    CHECK_FALSE(usable_when_disconnected(never, seconds{600}, at(1001)));
+    CHECK_FALSE(usable_when_disconnected(never, {}, seconds{600}, at(1001)));
     never.fresh_until = at(996); // fresh before it came here
-    CHECK(usable_when_disconnected(never, seconds{600}, at(1001)));
+    CHECK(usable_when_disconnected(never, {}, seconds{600}, at(1001)));
 }
 
 TEST_CASE("a clock that is set back makes nothing fresh, usable or younger than it was on arrival") {
@@ -148,7 +190,7 @@ TEST_CASE("a clock that is set back makes nothing fresh, usable or younger than 
         for (const std::int64_t now : {0, 989, 994, 999, 1000, 1001}) {
             INFO(now);
             CHECK(name(decide_reuse(life, {}, at(now))) == name(reuse::stale));
-            CHECK_FALSE(usable_on_error(life, at(now)));
+            CHECK_FALSE(usable_on_error(life, {}, at(now)));
             CHECK(freshness_left(life, at(now)) <= seconds{0});
         }
     }

@@ -132,8 +132,8 @@ TEST_CASE("a soft purge makes stale, and leaves the stale windows") {
     CHECK(r->meta().version == nth(1000));
     CHECK(http::decide_reuse(r->meta().life, {}, now) == http::reuse::stale_revalidate);
     CHECK(http::decide_reuse(r->meta().life, {}, wall_time{milliseconds{56'000}}) == http::reuse::stale);
-    CHECK(http::usable_on_error(r->meta().life, wall_time{milliseconds{104'000}}));
-    CHECK_FALSE(http::usable_on_error(r->meta().life, wall_time{milliseconds{106'000}}));
+    CHECK(http::usable_on_error(r->meta().life, {}, wall_time{milliseconds{104'000}}));
+    CHECK_FALSE(http::usable_on_error(r->meta().life, {}, wall_time{milliseconds{106'000}}));
     // It is made once.
     CHECK(f.cache.lookup(f.cache.view(key)) == r);
     f.purge(tag("green"), 6000);
