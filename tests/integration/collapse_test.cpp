@@ -377,6 +377,32 @@ TEST_CASE("a small answer that comes in one piece is whole for all who wait for 
     CHECK(upstream.requests() == rounds);
 }
 
+TEST_CASE("an answer without content ends for all who wait for it as it begins, on whatever thread") {
+    // Bytes too many or too few would show in what the same connection brings next.
+    scripted_upstream upstream([](turn& t) {
+        if (t.target().starts_with("/204"))
+            t.send("HTTP/1.1 204 No Content\r\nCache-Control: max-age=60\r\n\r\n");
+        else
+            t.ok("");
+    });
+    proxy p(upstream, {"--threads", "4"});
+    std::vector<client> clients;
+    for (int i = 0; i < 24; ++i) clients.push_back(p.connect());
+    const std::size_t rounds = volume(600, 300, 60);
+    for (std::size_t round = 0; round < rounds; ++round) {
+        const int status = round % 3 == 0 ? 200 : 204;
+        const std::string target = "/" + std::to_string(status) + "/" + std::to_string(round);
+        for (client& c : clients) REQUIRE(c.send(request_text("GET", target)));
+        for (client& c : clients) {
+            const response r = c.read();
+            const bool framed = r.top.fields.has("content-length") == (status == 200) &&
+                                !r.top.fields.has("transfer-encoding");
+            if (r.status != status || !r.complete || !r.body.empty() || !framed) FAIL(r.summary());
+        }
+    }
+    CHECK(upstream.requests() == rounds);
+}
+
 TEST_CASE("collapsing survives clients that come and go at random") {
     const std::string body = noise(50'000);
     std::atomic<int> turns{0};
