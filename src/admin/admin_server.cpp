@@ -1,4 +1,5 @@
 #include "access.hpp"
+#include "hang_up_watch.hpp"
 
 #include <meshcache/admin/admin_server.hpp>
 #include <meshcache/http/grammar.hpp>
@@ -10,6 +11,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
@@ -37,6 +39,7 @@ namespace bhttp = beast::http;
 using executor = asio::io_context::executor_type;
 using stream = beast::basic_stream<asio::generic::stream_protocol, executor>;
 using request = bhttp::request<bhttp::string_body>;
+using request_parser = bhttp::request_parser<bhttp::string_body>;
 using response = bhttp::response<bhttp::string_body>;
 
 using timer = asio::basic_waitable_timer<std::chrono::steady_clock,
@@ -170,12 +173,12 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
                 if (wait_error) break;
                 buffer.commit(n);
             }
-            bhttp::request_parser<bhttp::string_body> parser;
+            request_parser parser;
             parser.header_limit(max_head);
             parser.body_limit(max_content);
             io.expires_after(request_limit);
-            auto [read_error, read] = co_await bhttp::async_read(io, buffer, parser, use_task);
-            (void)read;
+            std::optional<response> refusal;
+            const error_code read_error = co_await receive(*self, io, buffer, parser, refusal);
             if (read_error == bhttp::error::end_of_stream) break;
             if (read_error &&
                 read_error.category() != bhttp::make_error_code(bhttp::error::bad_method).category())
@@ -183,15 +186,18 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
             response answer;
             if (read_error) {
                 answer = unreadable(read_error);
+            } else if (refusal) {
+                answer = *std::move(refusal);
             } else {
                 g.is_served = true;
-                answer = co_await respond(*self, parser.get());
+                answer = co_await respond(*self, g, parser.get());
                 g.is_served = false;
                 // What was used last is the last to go.
                 std::erase(self->open_, &g);
                 self->open_.push_back(&g);
             }
-            const bool keep = !read_error && parser.get().keep_alive();
+            const bool whole = !read_error && !refusal;
+            const bool keep = whole && parser.get().keep_alive();
             answer.version(read_error ? 11 : parser.get().version());
             answer.keep_alive(keep);
             answer.prepare_payload();
@@ -200,7 +206,7 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
             auto [write_error, written] = co_await bhttp::async_write(io, answer, use_task);
             (void)written;
             if (write_error) break;
-            if (read_error) {
+            if (!whole) {
                 co_await take_rest(g);
                 co_return;
             }
@@ -208,6 +214,34 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
         }
         error_code ignored;
         io.socket().shutdown(asio::socket_base::shutdown_send, ignored);
+    }
+
+    /// Reads a request. Who waits to be asked for its content is asked for it, unless the head is reason
+    /// enough for a `refusal` (RFC 9110, section 10.1.1).
+    static task<error_code> receive(impl& self, stream& io, beast::flat_buffer& buffer,
+                                    request_parser& parser, std::optional<response>& refusal) {
+        auto [head_error, head_size] = co_await bhttp::async_read_header(io, buffer, parser, use_task);
+        (void)head_size;
+        if (head_error) co_return head_error;
+        const bool content_comes = parser.is_done() || buffer.size() != 0;
+        if (!content_comes && expects_continue(parser.get())) {
+            refusal = self.refuse(parser.get());
+            if (refusal) co_return error_code{};
+            constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+            auto [write_error, written] =
+                co_await asio::async_write(io, asio::buffer(go_on.data(), go_on.size()), use_task);
+            (void)written;
+            if (write_error) co_return write_error;
+        }
+        auto [read_error, size] = co_await bhttp::async_read(io, buffer, parser, use_task);
+        (void)size;
+        co_return read_error;
+    }
+
+    static bool expects_continue(const request& r) {
+        const auto expected = r[bhttp::field::expect];
+        return r.version() >= 11 && r.count(bhttp::field::expect) == 1 &&
+               http::iequals({expected.data(), expected.size()}, "100-continue");
     }
 
     /// A socket that is closed with bytes unread is reset, and the answer may be lost on its way.
@@ -247,28 +281,41 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
         return out;
     }
 
-    static task<response> respond(impl& self, const request& r) {
+    /// The path of a request, and its query.
+    static std::pair<std::string_view, std::string_view> split_target(const request& r) {
         const std::string_view target(r.target().data(), r.target().size());
         const auto question = std::min(target.find('?'), target.size());
-        const auto path = target.substr(0, question);
+        return {target.substr(0, question), target.substr(std::min(question + 1, target.size()))};
+    }
+
+    /// What a request gets whose head is reason enough to do nothing for it.
+    std::optional<response> refuse(const request& r) const {
+        const auto path = split_target(r).first;
         const bool health = path == "/healthz" || path == "/readyz";
-        if (!health && !self.token_.empty()) {
+        if (!health && !token_.empty()) {
             const auto sent = r[bhttp::field::authorization];
-            if (!carries_token({sent.data(), sent.size()}, self.token_)) {
+            if (!carries_token({sent.data(), sent.size()}, token_)) {
                 auto out = text(bhttp::status::unauthorized,
                                 "this port wants Authorization: Bearer and its --admin-token\n");
                 out.set(bhttp::field::www_authenticate, "Bearer realm=\"meshcache admin\"");
-                co_return out;
+                return out;
             }
         }
         if (r.count(bhttp::field::host) > 1) // RFC 9112, section 3.2
-            co_return text(bhttp::status::bad_request, "the request has more than one Host\n");
+            return text(bhttp::status::bad_request, "the request has more than one Host\n");
         const auto host = r[bhttp::field::host];
-        if (!health && !self.any_host_ && !names_this_machine({host.data(), host.size()}))
-            co_return text(bhttp::status::misdirected_request,
-                           "without --admin-token this port answers to IP addresses and localhost, and to no "
-                           "other name\n");
-        const auto query = target.substr(std::min(question + 1, target.size()));
+        if (!health && !any_host_ && !names_this_machine({host.data(), host.size()}))
+            return text(bhttp::status::misdirected_request,
+                        "without --admin-token this port answers to IP addresses and localhost, and to no "
+                        "other name\n");
+        if (r.version() >= 11 && r.count(bhttp::field::expect) != 0 && !expects_continue(r))
+            return text(bhttp::status::expectation_failed, "the only expectation is 100-continue\n");
+        return std::nullopt;
+    }
+
+    static task<response> respond(impl& self, guest& g, const request& r) {
+        if (auto refusal = self.refuse(r)) co_return *std::move(refusal);
+        const auto [path, query] = split_target(r);
         const bool reads = r.method() == bhttp::verb::get || r.method() == bhttp::verb::head;
         if (path == "/purge" && r.method() != bhttp::verb::post) co_return wrong_method("POST");
         if (path != "/purge" && !(reads && (path == "/stats" || path == "/inspect")))
@@ -284,7 +331,7 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
             std::size_t& taken;
             ~place() { --taken; }
         } const one{++self.waiting_};
-        if (path == "/purge") co_return co_await purge(self, r, query);
+        if (path == "/purge") co_return co_await purge(self, g, r, query);
         if (path == "/stats") {
             auto page =
                 co_await answer_of<std::string>(self, [&self](auto done) { self.sources_.stats(done); });
@@ -333,7 +380,7 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
     }
 
     /// 200 when nothing is left to be done, 202 when it is applied here and on its way to the others.
-    static task<response> purge(impl& self, const request& r, std::string_view query) {
+    static task<response> purge(impl& self, guest& g, const request& r, std::string_view query) {
         // A page in somebody's browser must not purge by a form that it posts to a loopback address.
         if (r.count(bhttp::field::origin) != 0)
             co_return text(bhttp::status::forbidden, "purges are not for browsers: the request has Origin\n");
@@ -345,8 +392,9 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
         auto wanted = read_purge(query, r.body());
         if (!wanted) co_return text(bhttp::status::bad_request, wanted.error + "\n");
 
+        const hang_up_watch watch(g.io.socket());
         const auto report = co_await answer_of<purge_report>(
-            self, [&self, &wanted](auto done) { self.sources_.purge(*std::move(wanted), done); });
+            self, [&](auto done) { self.sources_.purge(*std::move(wanted), watch.gone(), done); });
         const auto status = report.complete() ? bhttp::status::ok : bhttp::status::accepted;
         co_return text(status, purge_json(report), "application/json");
     }

@@ -77,7 +77,8 @@ class pending : public std::enable_shared_from_this<pending<T>> {
 
 } // namespace
 
-void operator_desk::purge(admin::purge_request what, std::function<void(admin::purge_report)> done) {
+void operator_desk::purge(admin::purge_request what, std::stop_token given_up,
+                          std::function<void(admin::purge_report)> done) {
     const auto floor = p_.versions.next(p_.clock.wall());
     admin::purge_report report;
     report.selectors = what.selectors.size();
@@ -110,18 +111,20 @@ void operator_desk::purge(admin::purge_request what, std::function<void(admin::p
             w.end();
         });
     };
-    const auto on_redis = [this, answer, on_others, wait, timeout = what.timeout](std::string position) {
-        answer->arrive([this, on_others, wait, timeout, position = std::move(position)](waiting& w) {
-            w.answer.acknowledged = true;
-            w.answer.position = position;
-            if (!wait) {
-                w.end();
-                return;
-            }
-            // The link keeps to the time; this one is for a Redis that hangs.
-            w.wait(timeout + p_.command_timeout);
-            link_->await_replicas(position, p_.clock.steady() + timeout, on_others);
-        });
+    const auto on_redis = [this, answer, on_others, wait, given_up,
+                           timeout = what.timeout](std::string position) {
+        answer->arrive(
+            [this, on_others, wait, given_up, timeout, position = std::move(position)](waiting& w) {
+                w.answer.acknowledged = true;
+                w.answer.position = position;
+                if (!wait) {
+                    w.end();
+                    return;
+                }
+                // The link keeps to the time; this one is for a Redis that hangs.
+                w.wait(timeout + p_.command_timeout);
+                link_->await_replicas(position, p_.clock.steady() + timeout, given_up, on_others);
+            });
     };
     link_->purge(std::move(what.selectors), floor, on_redis);
 }

@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <vector>
 
 namespace meshcache::app {
@@ -38,8 +39,9 @@ class operator_desk {
     void set_link(replica::link& link) noexcept { link_ = &link; }
 
     /// Applies the purge here, at once, and tells Redis; `done` is called when all is done that was asked
-    /// for, or when its time has passed.
-    void purge(admin::purge_request what, std::function<void(admin::purge_report)> done);
+    /// for, or when its time has passed, or soon after `given_up` is stopped.
+    void purge(admin::purge_request what, std::stop_token given_up,
+               std::function<void(admin::purge_report)> done);
 
     /// What is stored of a URL here, and what Redis has. With `trust_forwarded` the whole store is walked
     /// for it, in steps.

@@ -151,7 +151,10 @@ class server {
                            done(stats_page(std::move(list)));
                        });
                    },
-               .purge = [this](auto what, auto done) { desk_.purge(std::move(what), std::move(done)); },
+               .purge =
+                   [this](auto what, auto given_up, auto done) {
+                       desk_.purge(std::move(what), std::move(given_up), std::move(done));
+                   },
                .inspect = [this](auto what, auto done) { desk_.inspect(std::move(what), std::move(done)); }},
               cfg.admin_token) {}
 

@@ -69,8 +69,9 @@ std::size_t link::drain(steady_time deadline) { return impl_->drain(deadline); }
 link_stats link::stats() const { return impl_->stats(); }
 steady_time link::in_sync_at(steady_time now) const noexcept { return impl_->in_sync_at(now); }
 void link::replicas(list_handler handler) { impl_->replicas(std::move(handler)); }
-void link::await_replicas(std::string_view position, steady_time deadline, count_handler handler) {
-    impl_->await_replicas(position, deadline, std::move(handler));
+void link::await_replicas(std::string_view position, steady_time deadline, std::stop_token given_up,
+                          count_handler handler) {
+    impl_->await_replicas(position, deadline, std::move(given_up), std::move(handler));
 }
 void link::examine(std::vector<std::string> keys, examine_handler handler) {
     impl_->examine(std::move(keys), std::move(handler));

@@ -108,7 +108,8 @@ class link::impl {
     link_stats stats() const;
     steady_time in_sync_at(steady_time now) const noexcept;
     void replicas(list_handler handler);
-    void await_replicas(std::string_view position, steady_time deadline, count_handler handler);
+    void await_replicas(std::string_view position, steady_time deadline, std::stop_token given_up,
+                        count_handler handler);
     void examine(std::vector<std::string> keys, examine_handler handler);
 
   private:

@@ -15,11 +15,12 @@ namespace asio = boost::asio;
 
 /// Somebody who waits until all live replicas have applied the log up to `position`.
 struct link::impl::roll_waiter {
-    roll_waiter(asio::io_context& io, stream_id p, steady_time d, count_handler h)
-        : again(io), position(p), deadline(d), handler(std::move(h)) {}
+    roll_waiter(asio::io_context& io, stream_id p, steady_time d, std::stop_token g, count_handler h)
+        : again(io), position(p), deadline(d), given_up(std::move(g)), handler(std::move(h)) {}
     asio::steady_timer again;
     stream_id position;
     steady_time deadline;
+    std::stop_token given_up;
     count_handler handler;
     replica_count latest{1, 1, false};
     milliseconds pause = first_roll_pause;
@@ -124,10 +125,12 @@ std::vector<listed_replica> link::impl::listed_in(const reply_view& reply, wall_
     return list;
 }
 
-void link::impl::await_replicas(std::string_view position, steady_time deadline, count_handler handler) {
+void link::impl::await_replicas(std::string_view position, steady_time deadline, std::stop_token given_up,
+                                count_handler handler) {
     asio::post(io_, [this, wanted = stream_id::parse(position).value_or(stream_id{}), deadline,
-                     handler = std::move(handler)]() mutable {
-        const auto waiter = std::make_shared<roll_waiter>(io_, wanted, deadline, std::move(handler));
+                     given_up = std::move(given_up), handler = std::move(handler)]() mutable {
+        const auto waiter =
+            std::make_shared<roll_waiter>(io_, wanted, deadline, std::move(given_up), std::move(handler));
         if (roll_waiters_ >= max_roll_waiters) {
             waiter->handler(waiter->latest);
             return;
@@ -173,7 +176,8 @@ void link::impl::check_roll(const std::shared_ptr<roll_waiter>& waiter) {
             waiter->latest.known = false;
         }
         const auto left = waiter->deadline - clock_.steady();
-        if (waiter->latest.all() || left <= steady_time::duration::zero() || finished_) {
+        const bool over = left <= steady_time::duration::zero() || waiter->given_up.stop_requested();
+        if (waiter->latest.all() || over || finished_) {
             --roll_waiters_;
             waiter->handler(waiter->latest);
             return;

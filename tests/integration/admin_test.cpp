@@ -225,6 +225,57 @@ TEST_CASE("what is too large for the admin port is told so") {
     }
 }
 
+TEST_CASE("who waits to be asked for the content of a purge is asked for it, or told why not") {
+    scripted_upstream upstream(say_ok);
+    proxy p(upstream), closed(upstream, {"--admin-token", "s3cret-token"});
+    const std::string content = "{\"all\":true}";
+    const auto head = [&content](const std::string& fields, std::size_t size) {
+        return "POST /purge HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" + fields +
+               "Content-Length: " + std::to_string(size) + "\r\n\r\n";
+    };
+    const std::string expects = "Expect: 100-Continue\r\n";
+    {
+        client c(p.admin());
+        for (int i = 0; i < 2; ++i) {
+            REQUIRE(c.send(head(expects, content.size())));
+            const std::string asked = "HTTP/1.1 100 Continue\r\n\r\n";
+            while (c.raw().buffer().size() < asked.size() && c.raw().fill()) {
+            }
+            REQUIRE(c.raw().buffer() == asked);
+            REQUIRE(c.send(content));
+            const response r = c.read();
+            INFO(r.summary());
+            CHECK(r.status == 200);
+            CHECK(r.interim.size() == 1);
+        }
+    }
+    struct row {
+        const proxy& to;
+        std::string bytes;
+        int status;
+    };
+    const row rows[] = {
+        {p, head(expects, 70'000), 413},
+        {p, head("Host: evil.example\r\n" + expects, content.size()), 400},
+        {closed, head(expects, content.size()), 401},
+        // It is there already.
+        {p, head(expects, content.size()) + content, 200},
+        {p, head("Expect: more\r\n", content.size()) + content, 417},
+        {p, head(expects + expects, content.size()) + content, 417},
+        {p, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + expects + "\r\n", 200},
+        {p, "GET /healthz HTTP/1.0\r\nExpect: more\r\n\r\n", 200},
+    };
+    for (const row& r : rows) {
+        INFO(r.bytes);
+        client c(r.to.admin());
+        REQUIRE(c.send(r.bytes));
+        const response answer = c.read();
+        INFO(answer.summary());
+        CHECK(answer.status == r.status);
+        CHECK(answer.interim.empty());
+    }
+}
+
 TEST_CASE("without a token the admin port answers to addresses and localhost, and probes to any name") {
     const temporary_directory directory;
     scripted_upstream upstream(say_ok);

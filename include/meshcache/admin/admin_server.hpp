@@ -11,6 +11,7 @@
 
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 
 namespace meshcache::admin {
@@ -28,7 +29,10 @@ struct admin_sources {
     // These call `done` once, on the admin loop's thread, within a bounded time, and possibly before they
     // return.
     std::function<void(std::function<void(std::string)> done)> stats; ///< the JSON object
-    std::function<void(purge_request, std::function<void(purge_report)> done)> purge;
+    /// Once `given_up` is stopped, on that thread, nobody waits for the replicas any more, and `done` is
+    /// called soon with what is known.
+    std::function<void(purge_request, std::stop_token given_up, std::function<void(purge_report)> done)>
+        purge;
     std::function<void(inspect_request, std::function<void(inspection)> done)> inspect;
 };
 

@@ -17,6 +17,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -175,9 +176,11 @@ class link {
 
     /// Waits until every live replica has applied the change log up to `position` (of a purge, say, that this
     /// replica has applied before). `handler` is called once, on the link's thread: then, or at `deadline`,
-    /// or up to command_timeout after it while Redis does not answer; not at all if the link ends before.
+    /// or soon after `given_up` is stopped, or up to command_timeout after that while Redis does not answer;
+    /// not at all if the link ends before.
     using count_handler = std::function<void(replica_count)>;
-    void await_replicas(std::string_view position, steady_time deadline, count_handler handler);
+    void await_replicas(std::string_view position, steady_time deadline, std::stop_token given_up,
+                        count_handler handler);
 
     /// Reads what Redis has of these cache keys, for somebody who looks after it: nothing is kept or dropped.
     /// One record a key, in the order of `keys`. `handler` is called as that of replicas().
