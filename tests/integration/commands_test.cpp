@@ -18,13 +18,9 @@ void say_ok(turn& t) {
         "content");
 }
 
-std::vector<std::string> with_redis(const redis_server& redis) {
-    return {"--redis",
-            redis.url(),
-            "--redis-backoff-max",
-            "200ms",
-            "--redis-command-timeout",
-            sanitized() ? "5s" : "1s"};
+/// A Redis that hangs is found out soon.
+std::vector<std::string> with_impatience(const redis_server& redis) {
+    return with_redis(redis, {"--redis-command-timeout", sanitized() ? "5s" : "1s"});
 }
 
 /// Runs a command at the admin port of `p`.
@@ -37,10 +33,6 @@ bool says(const finished& f, const std::string& what) { return f.output.find(wha
 
 bool stored(const proxy& p, const std::string& target) {
     return p.get(target, "Cache-Control: only-if-cached\r\n").status == 200;
-}
-
-bool flushed(const proxy& p) {
-    return eventually([&] { return p.stats().at("queue_depth").get<int>() == 0; });
 }
 
 } // namespace
@@ -75,7 +67,7 @@ TEST_CASE("purge takes away what it names, and exits with 0") {
 TEST_CASE("purge waits for Redis and for the replicas, and exits with 3 when they are late") {
     redis_server redis;
     scripted_upstream upstream(say_ok);
-    proxy a(upstream, with_redis(redis)), b(upstream, with_redis(redis));
+    proxy a(upstream, with_impatience(redis)), b(upstream, with_impatience(redis));
     REQUIRE(a.wait_for_redis("ready"));
     REQUIRE(b.wait_for_redis("ready"));
     REQUIRE(eventually([&] { return says(run(a, {"stats"}), "replicas   2;"); }));
@@ -110,7 +102,7 @@ TEST_CASE("purge waits for Redis and for the replicas, and exits with 3 when the
 TEST_CASE("purge waits for a Redis that hangs no longer than its own time-out, and exits with 3") {
     redis_server redis;
     scripted_upstream upstream(say_ok);
-    auto flags = with_redis(redis);
+    auto flags = with_impatience(redis);
     flags.insert(flags.end(), {"--redis-command-timeout", "1m"});
     proxy p(upstream, flags);
     REQUIRE(p.wait_for_redis("ready"));
@@ -125,7 +117,7 @@ TEST_CASE("purge waits for a Redis that hangs no longer than its own time-out, a
 TEST_CASE("stats and replicas print pages for people, and JSON for machines") {
     redis_server redis;
     scripted_upstream upstream(say_ok);
-    proxy a(upstream, with_redis(redis)), b(upstream, with_redis(redis));
+    proxy a(upstream, with_impatience(redis)), b(upstream, with_impatience(redis));
     REQUIRE(a.wait_for_redis("ready"));
     REQUIRE(b.wait_for_redis("ready"));
     a.get("/x");
@@ -167,7 +159,7 @@ TEST_CASE("replicas of a cache without Redis is a failure that says so") {
 TEST_CASE("inspect says what is stored of a URL, here and in Redis") {
     redis_server redis;
     scripted_upstream upstream(say_ok);
-    proxy a(upstream, with_redis(redis)), b(upstream, with_redis(redis));
+    proxy a(upstream, with_impatience(redis)), b(upstream, with_impatience(redis));
     REQUIRE(a.wait_for_redis("ready"));
     REQUIRE(b.wait_for_redis("ready"));
     finished f = run(a, {"inspect", "http://shop.example/books"});
@@ -178,7 +170,7 @@ TEST_CASE("inspect says what is stored of a URL, here and in Redis") {
 
     CHECK(a.get("/books").status == 200);
     CHECK(a.get("/books", "Accept-Encoding: gzip\r\n").status == 200);
-    REQUIRE(flushed(a));
+    REQUIRE(a.wait_for_flush());
     f = run(a, {"inspect", "--json", "http://SHOP.example:80/books"});
     CHECK(f.code == 0);
     const auto json = nlohmann::json::parse(f.output);
@@ -225,10 +217,10 @@ TEST_CASE("inspect says what is stored of a URL, here and in Redis") {
 TEST_CASE("inspect shows what a soft purge made stale as stale, also in Redis") {
     redis_server redis;
     scripted_upstream upstream(say_ok);
-    proxy p(upstream, with_redis(redis));
+    proxy p(upstream, with_impatience(redis));
     REQUIRE(p.wait_for_redis("ready"));
     CHECK(p.get("/books").status == 200);
-    REQUIRE(flushed(p));
+    REQUIRE(p.wait_for_flush());
     const auto all_of = [&](const auto& holds) {
         const finished f = run(p, {"inspect", "--json", "http://shop.example/books"});
         INFO(f.output);

@@ -8,6 +8,7 @@
 #include <future>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace meshcache::test;
@@ -15,18 +16,8 @@ using namespace meshcache::test;
 namespace {
 
 std::vector<std::string> globally(const redis_server& redis, std::vector<std::string> more = {}) {
-    std::vector<std::string> flags{"--redis",
-                                   redis.url(),
-                                   "--collapse",
-                                   "global",
-                                   "--redis-backoff-max",
-                                   "200ms",
-                                   "--redis-timeout",
-                                   sanitized() ? "2s" : "500ms",
-                                   "--collapse-timeout",
-                                   "60s"};
-    flags.insert(flags.end(), more.begin(), more.end());
-    return flags;
+    more.insert(more.begin(), {"--collapse", "global", "--collapse-timeout", "60s"});
+    return with_redis(redis, std::move(more));
 }
 
 /// How often a look-up of `p` that found nothing came to `outcome`.
@@ -225,7 +216,7 @@ TEST_CASE("what has become stale is validated by one replica for all") {
     proxy a(upstream, globally(redis)), b(upstream, globally(redis)), c(upstream, globally(redis));
     for (const proxy* p : {&a, &b, &c}) REQUIRE(p->wait_for_redis("ready"));
     CHECK(a.get("/x").body == "one");
-    REQUIRE(eventually([&] { return a.stats().at("queue_depth").get<int>() == 0; }));
+    REQUIRE(a.wait_for_flush());
     CHECK(b.get("/x").body == "one"); // c has never heard of it
     const auto is_stale = [&](const proxy& p) {
         return eventually([&] { return p.get("/x", "Cache-Control: only-if-cached\r\n").status == 504; });
@@ -259,7 +250,7 @@ TEST_CASE("what is served stale is fetched behind it by one replica for all") {
     REQUIRE(a.wait_for_redis("ready"));
     REQUIRE(b.wait_for_redis("ready"));
     CHECK(a.get("/x").body == "one");
-    REQUIRE(eventually([&] { return a.stats().at("queue_depth").get<int>() == 0; }));
+    REQUIRE(a.wait_for_flush());
     CHECK(b.get("/x").body == "one");
     REQUIRE(eventually([&] {
         const response r = a.get("/x");
@@ -286,7 +277,7 @@ TEST_CASE("a Redis that takes no writes still answers look-ups, and nobody waits
     REQUIRE(a.wait_for_redis("ready"));
     REQUIRE(b.wait_for_redis("ready"));
     CHECK(a.get("/there").body == "#1");
-    REQUIRE(eventually([&] { return a.stats().at("queue_depth").get<int>() == 0; }));
+    REQUIRE(a.wait_for_flush());
     REQUIRE(redis.command({"CONFIG", "SET", "maxmemory", "1"}).ok());
     CHECK(b.get("/there").body == "#1");
     CHECK(b.get("/new").body == "#2");

@@ -39,16 +39,9 @@ class numbered {
     std::shared_ptr<state> state_ = std::make_shared<state>();
 };
 
-std::vector<std::string> with_redis(const redis_server& redis) {
-    // All replicas have one clock, and so need not keep away from what was made soon after a purge.
-    return {"--redis",
-            redis.url(),
-            "--redis-backoff-max",
-            "200ms",
-            "--redis-timeout",
-            sanitized() ? "2s" : "500ms",
-            "--max-clock-skew",
-            "0ms"};
+/// All replicas have one clock, and so need not keep away from what was made soon after a purge.
+std::vector<std::string> of_one_clock(const redis_server& redis) {
+    return with_redis(redis, {"--max-clock-skew", "0ms"});
 }
 
 struct answered {
@@ -75,10 +68,6 @@ bool holds(const proxy& p, const std::string& target, const std::string& body) {
         return r.status == 200 && r.body == body && r.cached().hit();
     });
 }
-/// Waits until all that `p` had to say is in Redis.
-bool flushed(const proxy& p) {
-    return eventually([&] { return p.stats().at("queue_depth").get<int>() == 0; });
-}
 bool gone(const proxy& p, const std::string& target) {
     return eventually([&] { return p.get(target, "Cache-Control: only-if-cached\r\n").status == 504; });
 }
@@ -102,12 +91,12 @@ TEST_CASE("a purge of a URL takes it away at once, and nothing else") {
 TEST_CASE("a purge of a URL reaches the other replica, and Redis has it before it is acknowledged") {
     redis_server redis;
     scripted_upstream upstream{numbered{}};
-    proxy a(upstream, with_redis(redis)), b(upstream, with_redis(redis));
+    proxy a(upstream, of_one_clock(redis)), b(upstream, of_one_clock(redis));
     REQUIRE(a.wait_for_redis("ready"));
     REQUIRE(b.wait_for_redis("ready"));
     CHECK(a.get("/a").body == "/a #1");
     CHECK(a.get("/b").body == "/b #1");
-    REQUIRE(flushed(a));
+    REQUIRE(a.wait_for_flush());
     REQUIRE(holds(b, "/a", "/a #1"));
     REQUIRE(holds(b, "/b", "/b #1"));
     const auto done = purge(b, "", R"({"url": ["http://shop.example/a"]})");
@@ -125,12 +114,12 @@ TEST_CASE("a purge of a URL reaches the other replica, and Redis has it before i
 TEST_CASE("a purge of everything leaves nothing, here or elsewhere") {
     redis_server redis;
     scripted_upstream upstream{numbered{}};
-    proxy a(upstream, with_redis(redis)), b(upstream, with_redis(redis));
+    proxy a(upstream, of_one_clock(redis)), b(upstream, of_one_clock(redis));
     REQUIRE(a.wait_for_redis("ready"));
     REQUIRE(b.wait_for_redis("ready"));
     for (const char* target : {"/a", "/b", "/c"}) {
         CHECK(a.get(target).status == 200);
-        REQUIRE(flushed(a));
+        REQUIRE(a.wait_for_flush());
         REQUIRE(holds(b, target, std::string(target) + " #1"));
     }
     const auto done = purge(a, "all=1");
@@ -160,13 +149,13 @@ TEST_CASE("purges of tags, prefixes and hosts take away what they cover, on all 
     INFO(query);
     redis_server redis;
     scripted_upstream upstream{numbered{}};
-    proxy a(upstream, with_redis(redis)), b(upstream, with_redis(redis));
+    proxy a(upstream, of_one_clock(redis)), b(upstream, of_one_clock(redis));
     REQUIRE(a.wait_for_redis("ready"));
     REQUIRE(b.wait_for_redis("ready"));
     for (const auto& list : {covered, kept})
         for (const auto& target : list) {
             CHECK(a.get(target).body == target + " #1");
-            REQUIRE(flushed(a));
+            REQUIRE(a.wait_for_flush());
             REQUIRE(holds(b, target, target + " #1"));
         }
     const auto done = purge(a, query);
@@ -179,12 +168,12 @@ TEST_CASE("purges of tags, prefixes and hosts take away what they cover, on all 
         CHECK(gone(b, target));
     }
     // The records are in Redis still, and nobody takes them: neither these nor who comes later.
-    proxy late(upstream, with_redis(redis));
+    proxy late(upstream, of_one_clock(redis));
     REQUIRE(late.wait_for_redis("ready"));
     for (const auto& target : covered) {
         INFO(target);
         CHECK(late.get(target).body == target + " #2");
-        REQUIRE(flushed(late));
+        REQUIRE(late.wait_for_flush());
         CHECK(holds(a, target, target + " #2"));
         CHECK(holds(b, target, target + " #2"));
     }
@@ -200,11 +189,11 @@ TEST_CASE("a soft purge makes stale everywhere, and leaves what answers when the
     redis_server redis;
     auto upstream = std::make_unique<scripted_upstream>(numbered{});
     const std::string address = upstream->flag();
-    proxy a(address, with_redis(redis)), b(address, with_redis(redis));
+    proxy a(address, of_one_clock(redis)), b(address, of_one_clock(redis));
     REQUIRE(a.wait_for_redis("ready"));
     REQUIRE(b.wait_for_redis("ready"));
     CHECK(a.get("/red/1").body == "/red/1 #1");
-    REQUIRE(flushed(a));
+    REQUIRE(a.wait_for_flush());
     REQUIRE(holds(b, "/red/1", "/red/1 #1"));
     const std::string query =
         GENERATE("tag=red", "url=http://shop.example/red/1", "all=1", "host=shop.example");
@@ -296,11 +285,11 @@ TEST_CASE("purges are counted by what they name") {
 TEST_CASE("a replica that was away while a tag was purged serves nothing of it when it is back") {
     redis_server redis;
     scripted_upstream upstream{numbered{}};
-    proxy a(upstream, with_redis(redis)), b(upstream, with_redis(redis));
+    proxy a(upstream, of_one_clock(redis)), b(upstream, of_one_clock(redis));
     REQUIRE(a.wait_for_redis("ready"));
     REQUIRE(b.wait_for_redis("ready"));
     CHECK(a.get("/red/1").body == "/red/1 #1");
-    REQUIRE(flushed(a));
+    REQUIRE(a.wait_for_flush());
     REQUIRE(holds(b, "/red/1", "/red/1 #1"));
     b.process().signal(SIGSTOP);
     CHECK(purge(a, "tag=red").status == 200);
@@ -313,7 +302,7 @@ TEST_CASE("a replica that was away while a tag was purged serves nothing of it w
 TEST_CASE("without Redis a purge is applied here, queued, and answered with 202") {
     redis_server redis;
     scripted_upstream upstream{numbered{}};
-    auto flags = with_redis(redis);
+    auto flags = of_one_clock(redis);
     flags.insert(flags.end(), {"--redis-command-timeout", "300ms"});
     proxy p(upstream, flags);
     REQUIRE(p.wait_for_redis("ready"));

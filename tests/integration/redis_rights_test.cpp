@@ -82,7 +82,7 @@ TEST_CASE("the user in the manual has the rights that meshcache needs, and no mo
         CHECK(a.ask_admin("/inspect?url=http://shop.example/1").status == 200);
         // A cut, and what was written meanwhile; a lost log, and so a reconciliation.
         CHECK(a.get("/2").status == 200);
-        CHECK(eventually([&] { return a.stats().at("queue_depth") == 0; }));
+        CHECK(a.wait_for_flush());
         redis.command({"ACL", "SETUSER", "meshcache", "off"});
         redis.command({"CLIENT", "KILL", "USER", "meshcache"});
         REQUIRE(a.wait_for_redis("connecting"));

@@ -15,11 +15,6 @@ void say_ok(turn& t) {
     t.ok(t.target(), "max-age=600");
 }
 
-std::vector<std::string> with_redis(const redis_server& redis) {
-    return {"--redis", redis.url(),       "--redis-backoff-max",
-            "200ms",   "--redis-timeout", sanitized() ? "2s" : "500ms"};
-}
-
 const std::string list_key = "mc:{default:0}:replicas";
 
 /// `replicas` of /stats, as soon as Redis says.
@@ -193,16 +188,49 @@ TEST_CASE("purges that wait for a replica that hangs keep no probe out") {
     };
     for (int i = 0; i < 40; ++i) call();
     CHECK(eventually([&] { return taken() == 40; }));
+    // As many as may wait do so; the others are answered at once, and then their connections are idle.
+    CHECK(eventually([&] {
+        return std::count_if(callers.begin(), callers.end(), [](connection& c) {
+                   return !c.buffer().empty() || c.fill_within(milliseconds{0});
+               }) == 40 - 16;
+    }));
     for (int i = 0; i < 30; ++i) call(); // more than there are connections
     CHECK(eventually([&] { return taken() == 70; }));
     for (int i = 0; i < 5; ++i) {
         CHECK(m.a.ask_admin("/healthz").status == 200);
         CHECK(m.a.ask_admin("/readyz").status == 200);
     }
-    // As many as may wait do so; the next one is told at once that nobody knows yet.
+    // The next one is told at once that nobody knows yet.
     const auto one_more = purge(m.a, "host=none.example&wait=replicas&timeout=1m");
     CHECK(one_more.status == 202);
     CHECK(one_more.json.at("replicas").is_null());
+    m.c.process().signal(SIGCONT);
+}
+
+TEST_CASE("a purge whose caller hangs up waits for nobody any more") {
+    mesh m;
+    m.c.process().signal(SIGSTOP);
+    // As many as may wait, and nobody else can while they do.
+    constexpr std::size_t most = 16;
+    std::vector<client> callers;
+    const auto waits = [&] {
+        return !purge(m.a, "host=none.example&wait=replicas&timeout=1ms").json.at("replicas").is_null();
+    };
+    for (std::size_t i = 0; i < most; ++i) {
+        callers.emplace_back(m.a.admin());
+        REQUIRE(callers.back().send(request_text("POST", "/purge?host=none.example&wait=replicas&timeout=1m",
+                                                 "Host: localhost\r\n")));
+    }
+    REQUIRE(eventually([&] { return !waits(); }));
+    // One that only says that it sends no more is told what is known.
+    client last = std::move(callers.back());
+    callers.clear();
+    CHECK(eventually(waits));
+    last.raw().finish();
+    const response r = last.read();
+    INFO(r.summary());
+    CHECK(r.status == 202);
+    CHECK(nlohmann::json::parse(r.body).at("replicas") == nlohmann::json{{"applied", 2}, {"live", 3}});
     m.c.process().signal(SIGCONT);
 }
 

@@ -8,6 +8,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace meshcache::test;
@@ -15,18 +16,9 @@ using namespace meshcache::test;
 namespace {
 
 std::vector<std::string> strongly(const redis_server& redis, std::vector<std::string> more = {}) {
-    std::vector<std::string> flags{"--redis",
-                                   redis.url(),
-                                   "--consistency",
-                                   "strong",
-                                   "--redis-backoff-max",
-                                   "200ms",
-                                   "--redis-timeout",
-                                   sanitized() ? "5s" : "2s",
-                                   "--redis-command-timeout",
-                                   "5s"};
-    flags.insert(flags.end(), more.begin(), more.end());
-    return flags;
+    more.insert(more.begin(), {"--consistency", "strong", "--redis-timeout", sanitized() ? "5s" : "2s",
+                               "--redis-command-timeout", "5s"});
+    return with_redis(redis, std::move(more));
 }
 
 /// What an application has under each target, which changes when the test says so.

@@ -27,7 +27,7 @@ TEST_CASE("a new replica that is ready after its warm start answers from its mem
     REQUIRE(first.wait_for_redis("ready"));
     constexpr int count = 200;
     for (int i = 0; i < count; ++i) first.get("/" + std::to_string(i));
-    REQUIRE(eventually([&] { return first.stats().at("queue_depth") == 0; }));
+    REQUIRE(first.wait_for_flush());
 
     proxy second(upstream, with(redis.url(), {"--ready-after-warm", "--warm-timeout", "10m"}));
     // The stage has waited for /readyz.
@@ -66,7 +66,7 @@ TEST_CASE("with --warm-start off nothing is loaded, and nothing waits for it") {
     proxy first(upstream, with(redis.url()));
     REQUIRE(first.wait_for_redis("ready"));
     first.get("/a");
-    REQUIRE(eventually([&] { return first.stats().at("queue_depth") == 0; }));
+    REQUIRE(first.wait_for_flush());
     proxy second(upstream, with(redis.url(), {"--warm-start", "off", "--ready-after-warm"}));
     REQUIRE(second.wait_for_redis("ready"));
     CHECK(second.ask_admin("/readyz").body == "ready\n");

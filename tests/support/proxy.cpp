@@ -110,6 +110,10 @@ bool proxy::wait_for_redis(std::string_view state) const {
     return eventually([&] { return stats().at("redis_state").get<std::string>() == state; });
 }
 
+bool proxy::wait_for_flush() const {
+    return eventually([&] { return stats().at("queue_depth") == 0; });
+}
+
 int proxy::stop() {
     process_->signal(SIGTERM);
     process_->signal(SIGCONT);

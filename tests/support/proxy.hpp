@@ -58,6 +58,8 @@ class proxy {
     nlohmann::json stats() const;
     /// Waits until `redis_state` of /stats is that.
     bool wait_for_redis(std::string_view state) const;
+    /// Waits until Redis has all that this replica had for it.
+    bool wait_for_flush() const;
 
     /// SIGTERM, then the exit code; the destructor then has nothing left to stop.
     int stop();

@@ -1,4 +1,5 @@
 #include "support/redis_server.hpp"
+#include "support/wait.hpp"
 
 #include <cerrno>
 #include <csignal>
@@ -184,6 +185,13 @@ redis_value redis_server::read_value() {
         give_up("an unknown reply of redis-server: " + head);
     }
     return out;
+}
+
+std::vector<std::string> with_redis(const redis_server& redis, std::vector<std::string> more) {
+    std::vector<std::string> flags{"--redis", redis.url(),       "--redis-backoff-max",
+                                   "200ms",   "--redis-timeout", sanitized() ? "2s" : "500ms"};
+    flags.insert(flags.end(), more.begin(), more.end());
+    return flags;
 }
 
 } // namespace meshcache::test

@@ -78,4 +78,7 @@ class redis_server {
     redis_value read_value();
 };
 
+/// The flags of a meshcache that uses it, with time-outs that fit a busy machine, and `more`.
+std::vector<std::string> with_redis(const redis_server& redis, std::vector<std::string> more = {});
+
 } // namespace meshcache::test
