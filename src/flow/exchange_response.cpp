@@ -40,6 +40,11 @@ bool is_disconnected(const error_code& error) noexcept {
            error != errc::upstream_malformed && error != errc::upstream_error;
 }
 
+/// The answers that a stale response may stand in for (RFC 5861, section 4).
+bool is_error(int status) noexcept {
+    return status == 500 || status == 502 || status == 503 || status == 504;
+}
+
 /// A response that is not fresh on arrival, nor may be used stale, is for the one who asked: everybody else
 /// has to have it validated first (RFC 9111, section 5.2.2.4).
 bool may_be_shared(const http::lifetime& life, wall_time now) noexcept {
@@ -325,7 +330,7 @@ bool exchange::wants_whole_of(const http::response_head& part, wall_time request
 
 bool exchange::stale_for(int status, wall_time now) {
     if (unconfirmed_ && settings_.when_unconfirmed != unconfirmed::stale) return false;
-    if (status < 500 || !basis_ || !http::usable_on_error(basis_->meta().life, directives_, now))
+    if (!is_error(status) || !basis_ || !http::usable_on_error(basis_->meta().life, directives_, now))
         return false;
     answer_stale(now);
     outcome_.detail = "stale-if-error";

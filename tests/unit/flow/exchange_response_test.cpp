@@ -245,6 +245,29 @@ TEST_CASE("a stale response stands in for an upstream that fails, as long as it 
     }
 }
 
+TEST_CASE("the errors that a stale response stands in for are those of RFC 5861") {
+    struct row {
+        std::string_view status;
+        bool is_error;
+    };
+    const row rows[] = {
+        {"500 x", true},  {"502 x", true},  {"503 x", true},  {"504 x", true},  {"501 x", false},
+        {"505 x", false}, {"507 x", false}, {"511 x", false}, {"599 x", false}, {"429 x", false},
+    };
+    for (const auto& r : rows) {
+        INFO(r.status);
+        world w;
+        visitor(w, "GET /x").fetch("Cache-Control: max-age=10, stale-if-error=60\r\n", "old");
+        w.pass(seconds{11});
+        for (const std::string_view start : {"GET /x", "HEAD /x"}) {
+            visitor v(w, start);
+            v.begin();
+            CHECK(v.answered(r.status, "") == (r.is_error ? action::answer : action::relay_response));
+            CHECK(!v.x.outdates_stored());
+        }
+    }
+}
+
 TEST_CASE("a request's stale-if-error is for that request alone") {
     world w;
     w.settings.cache.stale_if_disconnected = seconds{0};

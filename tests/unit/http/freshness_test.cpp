@@ -61,6 +61,14 @@ TEST_CASE("the lifetime is the first of s-maxage, max-age, Expires and the heuri
         {date + "Expires: -1\r\n", 0, true},
         {date + "Expires:\r\n", 0, true},
         {date + "Expires: tomorrow\r\n", 0, true},
+        {"Date: x\r\n" + dated("Expires", 50), 50, true},
+        // the obsolete forms of a date (RFC 9110, section 5.6.7)
+        {date + "Expires: Sunday, 06-Nov-94 08:50:27 GMT\r\n", 50, true},
+        {date + "Expires: Sun Nov  6 08:50:27 1994\r\n", 50, true},
+        {date + "Expires: Sun, 06 Nov 1994 08:50:27 CET\r\n", 0, true},
+        {date + "Pragma: no-cache\r\nCache-Control: max-age=10\r\n", 10, true},
+        {date + "Cache-Control: max-age=10\r\n" + dated("Expires", -50), 10, true},
+        {date + dated("Expires", 50) + dated("Last-Modified", -1000), 50, true},
         {date + dated("Expires", 50) + dated("Expires", 50), 50, true},
         {date + dated("Expires", 50) + dated("Expires", 60), 0, true},
         {date + dated("Last-Modified", -1000), 100, false},
@@ -79,6 +87,11 @@ TEST_CASE("the lifetime is the first of s-maxage, max-age, Expires and the heuri
         {date + "Cache-Control: max-age=10\r\nMeshcache-Cache-Control: public\r\n" + dated("Expires", 50), 0,
          false},
         {date + "Cache-Control: max-age=10\r\nMeshcache-Cache-Control: =\r\n", 10, true},
+        {date + "Cache-Control: s-maxage=10\r\nCDN-Cache-Control: max-age=20\r\n", 20, true},
+        {date + "CDN-Cache-Control: max-age=20, s-maxage=30\r\n", 30, true},
+        // without a lifetime in the targeted field, what is known of the content remains
+        {date + dated("Last-Modified", -1000) + "CDN-Cache-Control: public\r\nCache-Control: max-age=9\r\n",
+         100, false},
         {date + "Cache-Control: max-age=99999999999\r\n", 2147483648, true},
     };
     for (const row& r : rows) {

@@ -72,6 +72,13 @@ TEST_CASE("a stored response is reused while it and the request allow") {
         {"min-fresh=101", 1000, reuse::request_refuses},
         {"min-fresh=1", 1110, reuse::request_refuses},
         {"min-fresh=0", 1110, reuse::request_refuses},
+        {"min-fresh=1, max-stale=100", 1110, reuse::request_refuses},
+        {"max-age=0, max-stale", 1000, reuse::request_refuses},
+        {"no-cache, max-stale", 1110, reuse::request_refuses},
+        {"only-if-cached, max-stale=30", 1130, reuse::stale_revalidate},
+        {"stale-if-error=600", 1130, reuse::stale},         // is for errors alone
+        {"stale-while-revalidate=600", 1130, reuse::stale}, // is no directive of requests
+        {"must-revalidate, s-maxage=0, private", 1110, reuse::stale_revalidate}, // nor are these
         {"max-stale=30", 1130, reuse::stale_revalidate},
         {"max-stale=29", 1130, reuse::stale},
         {"max-stale", 99999, reuse::stale_revalidate},

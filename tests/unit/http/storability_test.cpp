@@ -67,6 +67,18 @@ TEST_CASE("what the response says of itself decides whether it is stored") {
         {"Cache-Control: max-age=-1\r\n", store_refusal::already_stale},
         {"Cache-Control: max-age=60\r\nAge: 60\r\n", store_refusal::already_stale},
         {"Expires: 0\r\n", store_refusal::already_stale},
+        // Pragma of a response means nothing (RFC 9111, section 5.4), nor does Warning any more
+        // (section 5.5).
+        {fresh + "Pragma: no-cache\r\n", store_refusal::none},
+        {fresh + "Warning: 110 - \"Response is Stale\"\r\n", store_refusal::none},
+        // What extends Cache-Control and is unknown is ignored (section 5.2.3).
+        {"Cache-Control: community=\"UCI, no-store\", max-age=60, x\r\n", store_refusal::none},
+        {"Cache-Control: community=UCI\r\n", store_refusal::no_lifetime},
+        {"Expires: Sunday, 06-Nov-94 08:49:37 GMT\r\nETag: \"x\"\r\n", store_refusal::none},
+        // Targeted fields leave no word of the others (RFC 9213, section 2.2).
+        {"CDN-Cache-Control: must-revalidate\r\nExpires: Fri, 31 Dec 9999 23:59:59 GMT\r\n",
+         store_refusal::no_lifetime},
+        {"CDN-Cache-Control: max-age=60\r\nCache-Control: private\r\nExpires: 0\r\n", store_refusal::none},
         {"", store_refusal::no_lifetime},
         {"ETag: \"x\"\r\n", store_refusal::no_lifetime},
         {"Cache-Control: public\r\n", store_refusal::no_lifetime},
@@ -179,6 +191,11 @@ TEST_CASE("must-understand stores only statuses that are known") {
     const std::string lines = "Cache-Control: max-age=60, must-understand, no-store\r\n";
     CHECK(judge(plain, status("200", lines)) == store_refusal::none);
     CHECK(judge(plain, status("299", lines)) == store_refusal::status);
+    // Without no-store beside it, too (RFC 9111, section 5.2.2.3).
+    CHECK(judge(plain, status("299", "Cache-Control: max-age=60, must-understand\r\n")) ==
+          store_refusal::status);
+    CHECK(judge(plain, status("200", "Cache-Control: max-age=60, must-understand, private\r\n")) ==
+          store_refusal::is_private);
     // It lifts no-store, and not what stands in a quotation that is never closed.
     CHECK(judge(plain, status("200", "Cache-Control: must-understand, max-age=60, x=\"a, private\r\n")) ==
           store_refusal::is_private);
