@@ -10,8 +10,9 @@
 //     --tags                       with --keys: Surrogate-Key has a tag, t and the first two of the digits
 //     --vary                       with --keys: SIZE is the largest of 16 sizes; the last two digits say
 //     which
+#include "loopback.hpp"
+
 #include <algorithm>
-#include <arpa/inet.h>
 #include <array>
 #include <cerrno>
 #include <cstdint>
@@ -21,8 +22,6 @@
 #include <ctime>
 #include <fcntl.h>
 #include <memory>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string>
 #include <string_view>
 #include <sys/epoll.h>
@@ -33,10 +32,7 @@
 
 namespace {
 
-[[noreturn]] void die(const char* what) {
-    std::perror(what);
-    std::exit(1);
-}
+using bench::die;
 
 std::string http_date(std::time_t at) {
     std::tm parts{};
@@ -141,66 +137,26 @@ std::uint64_t heads_ended(connection& c, std::string_view bytes) noexcept {
 class server {
   public:
     server(const settings& s, std::uint64_t* answered)
-        : responses_(make_responses(s)), keys_(s.keys), answered_(answered) {
-        listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        const int on = 1;
-        if (listener_ < 0 || ::setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0)
-            die("socket");
-        sockaddr_in at{};
-        at.sin_family = AF_INET;
-        at.sin_port = htons(s.port);
-        at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        socklen_t length = sizeof at;
-        if (::bind(listener_, reinterpret_cast<sockaddr*>(&at), length) != 0 ||
-            ::listen(listener_, 1024) != 0 ||
-            ::getsockname(listener_, reinterpret_cast<sockaddr*>(&at), &length) != 0) {
-            die("listen");
-        }
-        port_ = ntohs(at.sin_port);
-        poll_ = ::epoll_create1(EPOLL_CLOEXEC);
-        if (poll_ < 0) die("epoll_create1");
-        watch(EPOLL_CTL_ADD, listener_, EPOLLIN);
-    }
+        : loop_(s.port), responses_(make_responses(s)), keys_(s.keys), answered_(answered) {}
 
-    std::uint16_t port() const noexcept { return port_; }
+    std::uint16_t port() const noexcept { return loop_.port(); }
 
     [[noreturn]] void run() {
-        std::array<epoll_event, 256> events;
-        for (;;) {
-            const int n = ::epoll_wait(poll_, events.data(), static_cast<int>(events.size()), -1);
-            if (n < 0 && errno != EINTR) die("epoll_wait");
-            for (int i = 0; i < n; ++i) {
-                const auto& e = events[static_cast<std::size_t>(i)];
-                if (e.data.fd == listener_) {
-                    accept_all();
-                } else {
-                    serve(*connections_[static_cast<std::size_t>(e.data.fd)], e.events);
-                }
-            }
-        }
+        loop_.run([this](int fd) { accept(fd); },
+                  [this](int fd, std::uint32_t events) {
+                      serve(*connections_[static_cast<std::size_t>(fd)], events);
+                  },
+                  [] {});
     }
 
   private:
-    void watch(int what, int fd, std::uint32_t events) {
-        epoll_event e{};
-        e.events = events;
-        e.data.fd = fd;
-        if (::epoll_ctl(poll_, what, fd, &e) != 0) die("epoll_ctl");
-    }
-
-    void accept_all() {
-        for (;;) {
-            const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-            if (fd < 0) return;
-            const int on = 1;
-            ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-            const auto at = static_cast<std::size_t>(fd);
-            if (connections_.size() <= at) connections_.resize(at + 1);
-            connections_[at] = std::make_unique<connection>();
-            connections_[at]->fd = fd;
-            connections_[at]->answer = responses_.data();
-            watch(EPOLL_CTL_ADD, fd, EPOLLIN);
-        }
+    void accept(int fd) {
+        const auto at = static_cast<std::size_t>(fd);
+        if (connections_.size() <= at) connections_.resize(at + 1);
+        connections_[at] = std::make_unique<connection>();
+        connections_[at]->fd = fd;
+        connections_[at]->answer = responses_.data();
+        loop_.watch(EPOLL_CTL_ADD, fd, EPOLLIN);
     }
 
     void serve(connection& c, std::uint32_t events) {
@@ -228,7 +184,7 @@ class server {
         }
         if (const bool waits = c.left > 0; waits != c.waits_to_write) {
             c.waits_to_write = waits;
-            watch(EPOLL_CTL_MOD, c.fd, waits ? EPOLLIN | EPOLLOUT : EPOLLIN);
+            loop_.watch(EPOLL_CTL_MOD, c.fd, waits ? EPOLLIN | EPOLLOUT : EPOLLIN);
         }
     }
 
@@ -266,11 +222,10 @@ class server {
         ::close(fd);
     }
 
+    bench::event_loop loop_;
     std::vector<response> responses_;
     bool keys_;
     std::uint64_t* answered_;
-    int listener_ = -1, poll_ = -1;
-    std::uint16_t port_ = 0;
     std::vector<std::unique_ptr<connection>> connections_; ///< by descriptor
     std::array<char, 64 * 1024> buffer_;
 };

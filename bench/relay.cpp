@@ -2,14 +2,13 @@
 // sends on what it reads on either side. It parses nothing, so no proxy on this machine can be much cheaper.
 //
 //   relay PORT UPSTREAM    both on 127.0.0.1
-#include <arpa/inet.h>
+#include "loopback.hpp"
+
 #include <array>
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -18,18 +17,7 @@
 
 namespace {
 
-[[noreturn]] void die(const char* what) {
-    std::perror(what);
-    std::exit(1);
-}
-
-sockaddr_in loopback(std::uint16_t port) {
-    sockaddr_in at{};
-    at.sin_family = AF_INET;
-    at.sin_port = htons(port);
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return at;
-}
+using bench::die;
 
 /// One side of a pair. `waiting` is what came from the other side and was not taken yet.
 struct side {
@@ -39,37 +27,17 @@ struct side {
 
 class relay {
   public:
-    relay(std::uint16_t port, std::uint16_t upstream) : upstream_(loopback(upstream)) {
-        listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        const int on = 1;
-        if (listener_ < 0 || ::setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0)
-            die("socket");
-        const auto at = loopback(port);
-        if (::bind(listener_, reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0 ||
-            ::listen(listener_, 1024) != 0) {
-            die("listen");
-        }
-        poll_ = ::epoll_create1(EPOLL_CLOEXEC);
-        if (poll_ < 0) die("epoll_create1");
-        watch(EPOLL_CTL_ADD, listener_, EPOLLIN);
-    }
+    relay(std::uint16_t port, std::uint16_t upstream) : loop_(port), upstream_(bench::loopback(upstream)) {}
 
     [[noreturn]] void run() {
-        std::array<epoll_event, 256> events;
-        for (;;) {
-            const int n = ::epoll_wait(poll_, events.data(), static_cast<int>(events.size()), -1);
-            if (n < 0 && errno != EINTR) die("epoll_wait");
-            for (int i = 0; i < n; ++i) {
-                const auto& e = events[static_cast<std::size_t>(i)];
-                if (e.data.fd == listener_) {
-                    accept_all();
-                } else if (at(e.data.fd).other >= 0) { // not closed by an earlier event
-                    serve(e.data.fd, e.events);
-                }
-            }
-            for (const int fd : closed_) ::close(fd);
-            closed_.clear();
-        }
+        loop_.run([this](int client) { accept(client); },
+                  [this](int fd, std::uint32_t events) {
+                      if (at(fd).other >= 0) serve(fd, events); // not closed by an earlier event
+                  },
+                  [this] {
+                      for (const int fd : closed_) ::close(fd);
+                      closed_.clear();
+                  });
     }
 
   private:
@@ -79,37 +47,23 @@ class relay {
         return sides_[i];
     }
 
-    void watch(int what, int fd, std::uint32_t events) {
-        epoll_event e{};
-        e.events = events;
-        e.data.fd = fd;
-        if (::epoll_ctl(poll_, what, fd, &e) != 0) die("epoll_ctl");
-    }
-
     /// A side is read only while the other one takes everything.
     void update(int fd) {
         const std::uint32_t read = at(at(fd).other).waiting.empty() ? EPOLLIN : 0u;
-        watch(EPOLL_CTL_MOD, fd, read | (at(fd).waiting.empty() ? 0u : EPOLLOUT));
+        loop_.watch(EPOLL_CTL_MOD, fd, read | (at(fd).waiting.empty() ? 0u : EPOLLOUT));
     }
 
-    void accept_all() {
-        for (;;) {
-            const int client = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-            if (client < 0) return;
-            // Connecting to a listener on loopback does not wait.
-            const int server = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-            if (server < 0 ||
-                ::connect(server, reinterpret_cast<const sockaddr*>(&upstream_), sizeof upstream_) != 0) {
-                die("connecting to the upstream");
-            }
-            at(client) = {server, {}};
-            at(server) = {client, {}};
-            const int on = 1;
-            for (const int fd : {client, server}) {
-                ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-                watch(EPOLL_CTL_ADD, fd, EPOLLIN);
-            }
+    void accept(int client) {
+        // Connecting to a listener on loopback does not wait.
+        const int server = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (server < 0 ||
+            ::connect(server, reinterpret_cast<const sockaddr*>(&upstream_), sizeof upstream_) != 0) {
+            die("connecting to the upstream");
         }
+        bench::without_delay(server);
+        at(client) = {server, {}};
+        at(server) = {client, {}};
+        for (const int fd : {client, server}) loop_.watch(EPOLL_CTL_ADD, fd, EPOLLIN);
     }
 
     void serve(int fd, std::uint32_t events) {
@@ -145,15 +99,15 @@ class relay {
 
     void drop(int fd) {
         for (const int gone : {fd, at(fd).other}) {
-            watch(EPOLL_CTL_DEL, gone, 0);
+            loop_.watch(EPOLL_CTL_DEL, gone, 0);
             at(gone) = {};
             closed_.push_back(
                 gone); // after this round of events, so that none of them meets a new connection
         }
     }
 
+    bench::event_loop loop_;
     sockaddr_in upstream_;
-    int listener_ = -1, poll_ = -1;
     std::vector<side> sides_; ///< by descriptor
     std::vector<int> closed_;
     std::array<char, 64 * 1024> buffer_;

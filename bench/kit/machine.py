@@ -60,10 +60,11 @@ def install_missing(programs):
 
 
 def compile_tool(name):
-    """bench/NAME.cpp as build/bench/NAME, compiled when the source is newer."""
+    """bench/NAME.cpp as build/bench/NAME, compiled when the source or a header is newer."""
     source = ROOT / "bench" / f"{name}.cpp"
+    newest = max(f.stat().st_mtime for f in (source, *source.parent.glob("*.hpp")))
     binary = ROOT / "build" / "bench" / name
-    if binary.exists() and binary.stat().st_mtime >= source.stat().st_mtime:
+    if binary.exists() and binary.stat().st_mtime >= newest:
         return binary
     binary.parent.mkdir(parents=True, exist_ok=True)
     compiler = os.environ.get("CXX", "c++")

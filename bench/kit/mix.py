@@ -1,7 +1,6 @@
 """bench/run mix: hits with some new keys among them, as a cache sees it."""
 from . import load, proof, rounds
 from .candidates import CACHES
-from .machine import BenchError
 
 HELP = "95 % hits over 10,000 keys by Zipf's law, 5 % new keys: with Redis, without, and the peers"
 NEW_KEYS = 10_000_000  # where they begin
@@ -37,14 +36,7 @@ class Mix(rounds.Scenario):
 
     def prepare(self, candidate, setting):
         proof.misses(candidate, setting.upstream, [NEW_KEYS - 1])
-        each = load.Load(self.size, load.KEYED_PATH, options=("--sequence", 0, "--requests", self.keys, "--check"))
-        for _ in range(3):
-            before = setting.upstream.answered()
-            load.run(setting.load_core, candidate.port, each, 600)
-            missed = setting.upstream.answered() - before
-            if missed <= self.tolerated * self.keys:
-                return
-        raise BenchError(f"{candidate.name} does not keep {self.keys} keys: the third time, {missed} were misses")
+        proof.keeps(candidate, setting, self)
 
     def footer(self, result):
         """With Redis against without, in one line."""

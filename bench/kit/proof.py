@@ -2,7 +2,8 @@
 import http.client
 import time
 
-from .load import PATH, key_path
+from .load import KEYED_PATH, PATH, Load, key_path
+from .load import run as run_load
 from .machine import BenchError
 
 
@@ -107,3 +108,16 @@ def misses(candidate, upstream, keys):
                 prover.fail("does not ask the upstream once for a new key")
             if candidate.is_cache:
                 prover.ask_until_hit({})
+
+
+def keeps(candidate, setting, scenario):
+    """All of the scenario's keys are asked for, and then all are hits, but for the part that it tolerates. What is
+    stored behind the answer may need a second time."""
+    each = Load(scenario.size, KEYED_PATH, options=("--sequence", 0, "--requests", scenario.keys, "--check"))
+    for _ in range(3):
+        before = setting.upstream.answered()
+        run_load(setting.load_core, candidate.port, each, 600)
+        missed = setting.upstream.answered() - before
+        if missed <= scenario.tolerated * scenario.keys:
+            return
+    raise BenchError(f"{candidate.name} does not keep {scenario.keys} keys: the third time, {missed} were misses")

@@ -1,7 +1,6 @@
 """bench/run zipf: hits over many keys, some asked for often and most seldom."""
 from . import load, proof, rounds
 from .candidates import CACHES, Limit
-from .machine import BenchError
 
 HELP = "hits over 100,000 warm keys of 1 KiB by Zipf's law, beside the bare limit and the peers"
 CANDIDATES = [Limit, *CACHES]
@@ -30,15 +29,7 @@ class Zipf(rounds.Scenario):
         if not candidate.is_cache:
             return
         proof.hits(candidate, setting.upstream, {}, load.key_path(7))
-        # All keys are asked for, and then all are hits. What is stored behind the answer may need a second time.
-        each = load.Load(self.size, load.KEYED_PATH, options=("--sequence", 0, "--requests", self.keys, "--check"))
-        for _ in range(3):
-            before = setting.upstream.answered()
-            load.run(setting.load_core, candidate.port, each, 600)
-            missed = setting.upstream.answered() - before
-            if missed <= self.tolerated * self.keys:
-                return
-        raise BenchError(f"{candidate.name} does not keep {self.keys} keys: the third time, {missed} were misses")
+        proof.keeps(candidate, setting, self)
 
 
 def run(arguments):
