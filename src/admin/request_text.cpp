@@ -1,5 +1,6 @@
 #include "request_text.hpp"
 
+#include <meshcache/base/percent.hpp>
 #include <meshcache/base/units.hpp>
 #include <meshcache/http/grammar.hpp>
 
@@ -7,32 +8,6 @@
 #include <utility>
 
 namespace meshcache::admin {
-namespace {
-
-int hex_digit(char c) noexcept {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
-} // namespace
-
-std::optional<std::string> percent_decoded(std::string_view text) {
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] != '%') {
-            out += text[i];
-            continue;
-        }
-        if (i + 2 >= text.size()) return std::nullopt;
-        const int high = hex_digit(text[i + 1]), low = hex_digit(text[i + 2]);
-        if (high < 0 || low < 0) return std::nullopt;
-        out += static_cast<char>(high * 16 + low);
-        i += 2;
-    }
-    return out;
-}
 
 std::string for_each_pair(std::string_view query,
                           const std::function<bool(std::string_view, std::string)>& take) {

@@ -3,18 +3,14 @@
 #include <meshcache/http/cache_key.hpp>
 
 #include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
 
 namespace meshcache::admin {
 
-/// A query's name or value: percent-encoding is undone; `+` is what it is, as in a URI. nullopt for a `%`
-/// without two digits.
-std::optional<std::string> percent_decoded(std::string_view text);
-
 /// Calls `take` with each name and value of `query` (the part of a target after `?`), until it returns false.
-/// Returns what was not well percent-encoded, for an error sentence; empty if nothing.
+/// Percent-encoding is undone; `+` is what it is, as in a URI. Returns what was not well percent-encoded, for
+/// an error sentence; empty if nothing.
 std::string for_each_pair(std::string_view query,
                           const std::function<bool(std::string_view name, std::string value)>& take);
 

@@ -2,6 +2,7 @@
 #include "operator_pages.hpp"
 #include "text_layout.hpp"
 
+#include <meshcache/base/percent.hpp>
 #include <meshcache/base/units.hpp>
 
 #include <nlohmann/json.hpp>
@@ -15,24 +16,6 @@ namespace {
 constexpr std::size_t max_content = 64 * 1024;
 /// Beyond the wait for Redis, or for the replicas, which the server bounds: for everything else.
 constexpr milliseconds grace{5'000};
-
-/// As a value of a query: everything but letters, digits and `-._~` is percent-encoded (RFC 3986, section 2).
-std::string percent_encoded(std::string_view text) {
-    static constexpr char hex[] = "0123456789ABCDEF";
-    constexpr std::string_view plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-    std::string out;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (plain.find(c) != std::string_view::npos) {
-            out += c;
-        } else {
-            out += '%';
-            out += hex[byte >> 4U];
-            out += hex[byte & 15U];
-        }
-    }
-    return out;
-}
 
 parsed<admin_request> purge_request_for(const operator_command& c) {
     admin_request out{true, "/purge", {}};

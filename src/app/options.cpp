@@ -1,9 +1,9 @@
 #include "check_config.hpp"
 #include "operator_options.hpp"
 #include "options.hpp"
-#include "options_file.hpp"
 #include "options_help.hpp"
 #include "options_layers.hpp"
+#include "options_sources.hpp"
 #include "options_suggest.hpp"
 #include "options_table.hpp"
 #include "version.hpp"
@@ -153,26 +153,6 @@ usage_error failure(const std::vector<std::string>& lines, bool with_hint) {
     for (const auto& line : lines) out.text += "meshcache: " + line + '\n';
     if (with_hint) out.text += "Try 'meshcache --help'.\n";
     return out;
-}
-
-/// A variable that is set and not empty. Deployment templates write empty ones for "not set".
-std::optional<std::string> set_variable(const environment& env, const std::string& name) {
-    auto value = env.variable(name);
-    if (value && value->empty()) value.reset();
-    return value;
-}
-
-void apply_file(layered& layers, const environment& env, const std::string& path, std::string_view named_by) {
-    const auto content = env.read_file(path);
-    if (!content) {
-        layers.complain(std::string(named_by) + ": cannot read " + in_quotes(path) + ": " + content.error);
-        return;
-    }
-    layers.set_file(path);
-    auto file = read_toml(*content, path);
-    for (auto& line : file.errors) layers.complain(std::move(line));
-    for (const auto& entry : file.entries)
-        layers.apply(entry.setting, entry.text, {value_origin::source::file, entry.line, {}});
 }
 
 } // namespace

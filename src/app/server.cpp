@@ -2,10 +2,11 @@
 #include "operator_desk.hpp"
 #include "readiness.hpp"
 #include "server.hpp"
+#include "server_pages.hpp"
+#include "server_settings.hpp"
 #include "version.hpp"
 
 #include <meshcache/admin/admin_server.hpp>
-#include <meshcache/admin/exposition.hpp>
 #include <meshcache/net/client_limit.hpp>
 #include <meshcache/net/worker.hpp>
 #include <meshcache/replica/link.hpp>
@@ -52,85 +53,6 @@ std::string hex(std::uint64_t n) {
     return out;
 }
 
-net::settings proxy_settings(const configuration& cfg) {
-    net::settings s;
-    s.upstream = cfg.upstream;
-    s.head_limits = {
-        .max_bytes = cfg.max_header_size, .max_fields = cfg.max_header_count, .max_target = cfg.max_target};
-    s.max_connections = cfg.max_connections;
-    s.max_connections_per_client = cfg.max_connections_per_client;
-    s.max_requests_per_connection = cfg.max_requests_per_connection;
-    s.header_timeout = cfg.header_timeout;
-    s.body_timeout = cfg.body_timeout;
-    s.keepalive_timeout = cfg.keepalive_timeout;
-    s.write_timeout = cfg.write_timeout;
-    s.tunnel_timeout = cfg.tunnel_timeout;
-    s.collapse_timeout = cfg.collapse_timeout;
-    s.upstream_connect_timeout = cfg.upstream_connect_timeout;
-    s.upstream_response_timeout = cfg.upstream_response_timeout;
-    s.upstream_idle_timeout = cfg.upstream_idle_timeout;
-    s.store_surplus = cfg.upstream_surplus;
-    s.upstream_keepalive = cfg.upstream_keepalive;
-    s.upstream_resolve_interval = cfg.upstream_resolve_interval;
-    s.upstream_connections = cfg.upstream_connections;
-    s.max_unsynced = cfg.max_unsynced;
-    s.trust_forwarded = cfg.trust_forwarded;
-    s.unknown_coding =
-        cfg.upstream_any_coding ? http::unknown_coding::until_close : http::unknown_coding::refuse;
-    s.access = cfg.access_log == access_log_mode::all      ? net::access_log::all
-               : cfg.access_log == access_log_mode::misses ? net::access_log::misses
-                                                           : net::access_log::off;
-    if (cfg.consistency == consistency_mode::strong) s.consistency = flow::consistency::strong;
-    s.settle_timeout = cfg.redis_command_timeout;
-    s.access_json = cfg.format == log_format::json;
-    auto& x = s.exchange;
-    x.cache.heuristic_percent = cfg.heuristic_percent;
-    x.cache.heuristic_max = std::chrono::duration_cast<seconds>(cfg.heuristic_max);
-    x.cache.heuristic_errors = cfg.heuristic_errors;
-    x.cache.error_max = std::chrono::duration_cast<seconds>(cfg.error_max);
-    x.cache.store_post = cfg.store_post;
-    x.cache.strict_age = cfg.strict_age;
-    x.cache.default_stale_while_revalidate = std::chrono::duration_cast<seconds>(cfg.stale_while_revalidate);
-    x.cache.stale_if_disconnected = std::chrono::duration_cast<seconds>(cfg.stale_if_disconnected);
-    x.cache.default_stale_if_error = std::chrono::duration_cast<seconds>(cfg.stale_if_error);
-    x.cache.store_set_cookie = cfg.store_set_cookie;
-    x.head_limits = s.head_limits;
-    x.cache.trust_not_modified = cfg.trust_not_modified;
-    x.vary.ignore_order = cfg.vary_ignore_order;
-    x.max_object = cfg.max_object;
-    x.reject_hits = !cfg.on_hit.serves();
-    x.reject_status = cfg.on_hit.reject_status;
-    x.trust_forwarded = cfg.trust_forwarded;
-    x.remote = cfg.consistency != consistency_mode::local;
-    x.when_unconfirmed = cfg.when_unconfirmed == unconfirmed_mode::stale    ? flow::unconfirmed::stale
-                         : cfg.when_unconfirmed == unconfirmed_mode::refuse ? flow::unconfirmed::refuse
-                                                                            : flow::unconfirmed::upstream;
-    x.collapse_globally = x.remote && cfg.collapse == collapse_mode::global;
-    return s;
-}
-
-replica::link_settings link_settings_of(const configuration& cfg) {
-    replica::link_settings s;
-    s.address = cfg.redis->address;
-    s.user = cfg.redis->user;
-    s.password = cfg.redis->password;
-    s.database = static_cast<int>(cfg.redis->database);
-    s.tls = cfg.redis->tls;
-    s.name_space = cfg.name_space;
-    s.lookup_timeout = cfg.redis_timeout;
-    s.command_timeout = cfg.redis_command_timeout;
-    s.backoff_max = cfg.redis_backoff_max;
-    s.queue_bytes = cfg.queue_memory;
-    s.log_length = cfg.log_length;
-    s.max_clock_skew = cfg.max_clock_skew;
-    s.refresh = cfg.on_change == change_policy::refresh;
-    s.replicate_all = cfg.replicate == replication::all;
-    s.warm_start = cfg.warm_start;
-    s.warm_timeout = cfg.warm_timeout;
-    s.warm_percent = cfg.warm_percent;
-    return s;
-}
-
 class server {
   public:
     explicit server(const configuration& cfg)
@@ -144,11 +66,11 @@ class server {
           admin_(
               io_,
               {.ready = [this] { return readiness(); },
-               .metrics = [this] { return metrics_page(); },
+               .metrics = [this] { return metrics_page(sources()); },
                .stats =
                    [this](auto done) {
                        desk_.replicas([this, done](operator_desk::replica_list list) {
-                           done(stats_page(std::move(list)));
+                           done(stats_page(sources(), std::move(list)));
                        });
                    },
                .purge =
@@ -163,11 +85,11 @@ class server {
         log.info("meshcache {}, replica {}, {} event {}, {} MiB of memory for the cache", version(),
                  hex(replica_), cfg_.threads, cfg_.threads == 1 ? "loop" : "loops", cfg_.memory >> 20);
         if (cfg_.consistency != consistency_mode::local) {
-            if (const auto why = replica::link::check(link_settings_of(cfg_)); !why.empty()) {
+            if (const auto why = replica::link::check(link_settings(cfg_)); !why.empty()) {
                 log.error("--redis {}: {}", cfg_.redis->redacted(), why);
                 return 1;
             }
-            link_.emplace(link_settings_of(cfg_), cache_, versions_, clock_, counters_, log_.messages());
+            link_.emplace(link_settings(cfg_), cache_, versions_, clock_, counters_, log_.messages());
             desk_.set_link(*link_);
         }
         shared_.emplace(net::shared_state{cache_, collapse_, fill_budget_, versions_, clock_,
@@ -335,95 +257,13 @@ class server {
         return out;
     }
 
-    std::uint64_t count(counter c) const { return counters_.total(c); }
-
-    std::string stats_page(operator_desk::replica_list replicas) const {
-        admin::stats s;
-        s.replicas = std::move(replicas);
-        const auto store = cache_.stats();
-        s.version = version();
-        s.replica_id = hex(replica_);
-        s.uptime_s = std::chrono::duration<double>(clock_.steady() - started_).count();
-        s.connections = connections_.load(std::memory_order_relaxed);
-        s.hits = count(counter::requests_hit) + count(counter::requests_hit_stale) +
-                 count(counter::requests_hit_redis);
-        s.misses = count(counter::requests_uri_miss) + count(counter::requests_vary_miss) +
-                   count(counter::requests_stale) + count(counter::requests_request);
-        s.collapsed = count(counter::requests_collapsed);
-        s.fills = collapse_.fills();
-        s.objects = store.objects;
-        s.bytes = store.bytes + fill_budget_.used();
-        s.bytes_limit = cfg_.memory;
-        s.stored = count(counter::stored);
-        s.evicted = store.evicted;
-        s.batches = count(counter::redis_batches);
-        if (link_) {
-            const auto l = link_->stats();
-            s.redis_state = to_string(l.state);
-            s.log_position = l.log_position;
-            s.queue_depth = l.queue_depth;
-            s.queue_bytes = l.queue_bytes;
-            s.warm_start = {std::string(to_string(l.warm)), l.warm_loaded, l.warm_bytes,
-                            std::string(l.warm_end)};
-            s.reconciliation = {l.reconciling, l.reconcile_done, l.reconcile_total};
-            s.propagation_ms = {l.propagation.count, l.propagation.p50_ms, l.propagation.p99_ms,
-                                l.propagation.max_ms, l.propagation.last_ms};
-        } else {
-            s.redis_state = "off";
-            s.warm_start.state = "off";
-        }
-        return admin::stats_json(s);
-    }
-
-    std::string metrics_page() const {
-        const auto store = cache_.stats();
-        std::vector<admin::gauge_value> gauges{
-            {"meshcache_connections",
-             "Client connections that are open.",
-             {},
-             static_cast<double>(connections_.load(std::memory_order_relaxed))},
-            {"meshcache_store_bytes",
-             "Memory that the local store holds, overhead included.",
-             {},
-             static_cast<double>(store.bytes)},
-            {"meshcache_store_limit_bytes",
-             "Bound on the local store's memory.",
-             {},
-             static_cast<double>(store.bytes_limit)},
-            {"meshcache_store_objects",
-             "Responses in the local store.",
-             {},
-             static_cast<double>(store.objects)},
-            {"meshcache_fills",
-             "Fetches under way that several requests may share.",
-             {},
-             static_cast<double>(collapse_.fills())},
-            {"meshcache_fill_bytes",
-             "Memory that fetches under way hold.",
-             {},
-             static_cast<double>(fill_budget_.used())},
-        };
-        if (link_) {
-            const auto l = link_->stats();
-            gauges.push_back(
-                {"meshcache_redis_up",
-                 "Whether Redis is reachable, the change log followed, and nothing left to reconcile.",
-                 {},
-                 l.state == replica::link_state::ready ? 1.0 : 0.0});
-            gauges.push_back({"meshcache_redis_breaker_open",
-                              "Whether look-ups in Redis are skipped because it is unwell.",
-                              {},
-                              l.breaker_open ? 1.0 : 0.0});
-            gauges.push_back({"meshcache_queue_depth",
-                              "Changes that wait for Redis or are on their way.",
-                              {},
-                              static_cast<double>(l.queue_depth)});
-            gauges.push_back({"meshcache_queue_bytes",
-                              "Memory that these changes hold.",
-                              {},
-                              static_cast<double>(l.queue_bytes)});
-        }
-        return admin::prometheus_page(counters_, gauges);
+    page_sources sources() const {
+        page_sources out{cfg_, counters_, cache_, fill_budget_, collapse_};
+        out.replica_id = hex(replica_);
+        out.uptime = clock_.steady() - started_;
+        out.connections = connections_.load(std::memory_order_relaxed);
+        if (link_) out.link = link_->stats();
+        return out;
     }
 
     const configuration& cfg_;

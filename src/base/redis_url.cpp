@@ -1,3 +1,4 @@
+#include <meshcache/base/percent.hpp>
 #include <meshcache/base/redis_url.hpp>
 #include <meshcache/base/units.hpp>
 
@@ -10,49 +11,14 @@ namespace {
 
 constexpr std::uint16_t default_port = 6379;
 constexpr std::uint64_t most_databases = 65536;
+/// What stands for itself in user information (RFC 3986, section 3.2.1).
+constexpr std::string_view user_marks = "-._~!$&'()*+,;=";
 
-int hex_value(char c) noexcept {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
-/// Percent-decoding (RFC 3986, section 2.1); nullopt for a broken escape or a control character.
+/// nullopt for a broken escape or a control character.
 std::optional<std::string> decode(std::string_view text) {
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        char c = text[i];
-        if (c == '%') {
-            if (i + 2 >= text.size()) return std::nullopt;
-            const int high = hex_value(text[i + 1]);
-            const int low = hex_value(text[i + 2]);
-            if (high < 0 || low < 0) return std::nullopt;
-            c = static_cast<char>(high * 16 + low);
-            i += 2;
-        }
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return std::nullopt;
-        out += c;
-    }
-    return out;
-}
-
-std::string encode(std::string_view text) {
-    constexpr std::string_view hex = "0123456789ABCDEF";
-    constexpr std::string_view marks = "-._~!$&'()*+,;=";
-    std::string out;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                           marks.find(c) != std::string_view::npos;
-        if (plain) {
-            out += c;
-        } else {
-            out += '%';
-            out += hex[byte >> 4U];
-            out += hex[byte & 15U];
-        }
-    }
+    auto out = percent_decoded(text);
+    const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+    if (out && std::any_of(out->begin(), out->end(), is_control)) out.reset();
     return out;
 }
 
@@ -69,7 +35,8 @@ std::string read_database(std::string_view text, unsigned& database) {
 
 std::string redis_url::redacted() const {
     std::string out = address.is_unix() ? "unix://" : tls ? "rediss://" : "redis://";
-    if (!user.empty() || !password.empty()) out += encode(user) + ":" + (password.empty() ? "" : "***") + "@";
+    if (!user.empty() || !password.empty())
+        out += percent_encoded(user, user_marks) + ":" + (password.empty() ? "" : "***") + "@";
     if (address.is_unix()) {
         out += address.unix_path;
         if (database != 0) out += "?db=" + std::to_string(database);
