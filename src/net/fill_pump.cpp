@@ -57,10 +57,10 @@ ended_fill end_update(loop_context& loop, flow::exchange& exchange) {
 
 void invalidate(loop_context& loop, std::string_view key, const store::version& floor) {
     auto& shared = loop.shared;
-    if (shared.cache.raise_floor(shared.cache.view(key), floor))
-        loop.counters.add(counter::removed_invalidated);
-    if constexpr (planted == mutant::invalidation_stays_at_home) return;
-    if (shared.link != nullptr) shared.link->invalidate(key, floor);
+    const bool everywhere = shared.link != nullptr && planted != mutant::invalidation_stays_at_home;
+    const bool dropped = everywhere ? shared.link->invalidate(key, floor)
+                                    : shared.cache.raise_floor(shared.cache.view(key), floor);
+    if (dropped) loop.counters.add(counter::removed_invalidated);
 }
 
 task<void> pump_fill(loop_context& loop, upstream_lease lease, http::body_framing framing, bool reusable,

@@ -1,19 +1,31 @@
 #include "floor_memory.hpp"
 
+#include <algorithm>
+
 namespace meshcache::replica {
 
-void floor_memory::raise(http::key_view key, const store::version& floor, const store::version& known) {
+void floor_memory::raise(http::key_view key, const store::version& floor, const store::floor_bound& bound) {
     if (const auto found = index_.find(key); found != index_.end()) {
         item& held = *found->second;
-        if (held.floor < floor) held.floor = floor;
-        if (held.known < known) held.known = known;
+        held.bound.raise(bound);
+        held.floor = std::max(held.floor, floor);
+        if (held.bound.made.replica == 0) held.floor.replica = 0;
         items_.splice(items_.end(), items_, found->second);
         return;
     }
-    const position at = items_.insert(items_.end(), item{std::string(key.bytes), key.hash, floor, known});
+    const position at = items_.insert(items_.end(), item{std::string(key.bytes), key.hash, floor, bound, {}});
     index_.emplace(http::key_view{at->key, at->hash}, at);
     bytes_ += cost(*at);
     while (bytes_ > max_bytes_) forget_oldest();
+}
+
+void floor_memory::hear(http::key_view key, const store::version& floor) {
+    if (const auto found = index_.find(key); found != index_.end())
+        found->second->heard = std::max(found->second->heard, floor);
+}
+
+void floor_memory::forget_heard() {
+    for (item& i : items_) i.heard = {};
 }
 
 const floor_memory::item* floor_memory::find(http::key_view key) const {

@@ -2,6 +2,7 @@
 // The key floors that this replica has heard of of late: what it can tell a Redis that has lost them, and
 // what it holds records read from Redis against. Bounded: the oldest are forgotten first. Not thread-safe.
 #include <meshcache/http/cache_key.hpp>
+#include <meshcache/store/floor_bound.hpp>
 #include <meshcache/store/version.hpp>
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -33,14 +34,19 @@ class floor_memory {
     struct item {
         std::string key;
         std::uint64_t hash = 0;
-        store::version floor; ///< as it was made
-        store::version known; ///< what is made here above this was made in the knowledge of the floor
+        store::version floor;     ///< the highest, as it was made; of replica 0 when several made it
+        store::floor_bound bound; ///< what all of them cover here
+        store::version heard;     ///< the highest that was read in the log: Redis had no other below it
     };
 
     explicit floor_memory(std::size_t max_bytes) : max_bytes_(max_bytes) {}
 
-    /// Remembers the higher floor of the key.
-    void raise(http::key_view key, const store::version& floor, const store::version& known);
+    /// Remembers a floor of the key, and what it covers here.
+    void raise(http::key_view key, const store::version& floor, const store::floor_bound& bound);
+    /// The log has told of it. Nothing, unless a floor of the key is remembered.
+    void hear(http::key_view key, const store::version& floor);
+    /// The log was lost, or a part of it: what Redis has now may be others than were heard of.
+    void forget_heard();
     /// Null if none is remembered; valid until the next call that changes something.
     const item* find(http::key_view key) const;
     /// Forgets floors made before `time`.

@@ -50,7 +50,9 @@ std::string link::check(const link_settings& settings) {
 
 void link::start(self_description self) { impl_->start(std::move(self)); }
 void link::put(store::response_ptr response) { impl_->put(std::move(response)); }
-void link::invalidate(std::string_view key, const store::version& floor) { impl_->invalidate(key, floor); }
+bool link::invalidate(std::string_view key, const store::version& floor) {
+    return impl_->invalidate(key, floor);
+}
 void link::purge(std::vector<store::selector> what, const store::version& floor, purge_handler handler) {
     impl_->purge(std::move(what), floor, std::move(handler));
 }
@@ -124,8 +126,16 @@ steady_time link::impl::in_sync_at(steady_time now) const noexcept {
     return steady_time(steady_time::duration(in_sync_at_.load(std::memory_order_acquire)));
 }
 
-void link::impl::invalidate(std::string_view key, const store::version& floor) {
-    if (queue_.invalidate(local_.view(key), floor, clock_.steady())) wake_writer();
+bool link::impl::invalidate(std::string_view key, const store::version& floor) {
+    const http::key_view view = local_.view(key);
+    if (queue_.invalidate(view, floor, clock_.steady())) wake_writer();
+    return hold_against_own(view, floor);
+}
+
+/// From now on the floor is held against what is read from Redis. What was read since it was made has been
+/// observed, and may be of a fast clock: it lies below the next version.
+bool link::impl::hold_against_own(http::key_view key, const store::version& floor) {
+    return local_.raise_floor(key, store::floor_bound::heard(floor, versions_.next(clock_.wall())));
 }
 
 bool link::impl::lookup(std::string_view key, lookup_handler handler) {

@@ -30,7 +30,7 @@ examined_record link::impl::judged(std::string key, std::string_view record) con
             out.problem = "its version lies more than a minute ahead";
         else if (usable_for(*out.response, now) <= milliseconds{0})
             out.problem = "it has expired";
-        else if (floor != nullptr && store::floor_bound::heard(floor->floor, floor->known).covers(oldest))
+        else if (floor != nullptr && floor->bound.covers(oldest))
             out.problem = "it was purged, or invalidated";
         else if (http::is_variant_key(key) && variant_is_invalid(primary_view(view), oldest))
             out.problem = "its URI was purged, or invalidated";

@@ -97,7 +97,8 @@ class link::impl {
     // ---- any thread
     void start(self_description self);
     void put(store::response_ptr response);
-    void invalidate(std::string_view key, const store::version& floor);
+    bool invalidate(std::string_view key, const store::version& floor);
+    bool hold_against_own(http::key_view key, const store::version& floor);
     void purge(std::vector<store::selector> what, const store::version& floor, purge_handler handler);
     bool lookup(std::string_view key, lookup_handler handler);
     bool acquire(std::string_view key, const std::optional<store::version>& stale, steady_time wait_until,
@@ -300,6 +301,7 @@ class link::impl {
     void on_log_reply(const reply_view& reply, bool blocked);
     void follow_on();
     void apply(const change& c, wall_time now);
+    void apply_own(const change& c, wall_time now);
     void apply_put(http::key_view key, const store::version& version);
     void apply_floor(http::key_view key, const store::version& floor, wall_time now);
     void apply_group_floor(std::string_view name, const store::version& floor, wall_time now);

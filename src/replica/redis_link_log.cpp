@@ -99,6 +99,8 @@ void link::impl::locate_end(std::function<void()> then) {
         const std::size_t lost = queue_.with([](write_queue& q) { return q.forget_puts(); });
         slab_.add(counter::redis_puts_dropped_gap, lost);
     }
+    floors_.forget_heard();
+    groups_.forget_heard();
     if constexpr (planted != mutant::gap_ignored) tell_floors_again();
     if (position_ && settings_.replicate_all)
         warm_wanted_ = true; // an empty log, in which more may have been
@@ -148,6 +150,7 @@ void link::impl::load_groups(const std::shared_ptr<loaded_groups>& so_far, std::
                 local_.raise_group(*selector,
                                    store::floor_bound::found(made, here, settings_.max_clock_skew));
                 know_group(group->first, *selector, made, here);
+                groups_.hear(local_.view(group->first), made);
             }
             then();
         });
@@ -245,8 +248,14 @@ void link::impl::on_log_reply(const reply_view& reply, bool blocked) {
             const auto entry = read_entry(fields, skipped);
             if (entry && entry->is_first && has_followed) lost = true;
             if (entry && entry->roll_call) called = true;
-            if (!entry || entry->replica == versions_.replica()) continue;
-            for (const change& c : entry->changes) apply(c, now);
+            if (!entry) continue;
+            const bool own = entry->replica == versions_.replica();
+            for (const change& c : entry->changes) {
+                if (own)
+                    apply_own(c, now);
+                else
+                    apply(c, now);
+            }
         }
         pump_refetches();
     }
@@ -319,6 +328,15 @@ void link::impl::apply(const change& c, wall_time now) {
     }
 }
 
+/// What this replica has told is in force here already, but for a floor that Redis has made one with another
+/// of which this replica did not know.
+void link::impl::apply_own(const change& c, wall_time now) {
+    if (c.kind != change_kind::floor && c.kind != change_kind::group_floor) return;
+    if (c.version.replica == 0) return apply(c, now);
+    floor_memory& known = c.kind == change_kind::floor ? floors_ : groups_;
+    known.hear(local_.view(c.key), c.version);
+}
+
 void link::impl::apply_put(http::key_view key, const store::version& version) {
     if constexpr (planted == mutant::log_puts_ignored) return;
     const store::response_ptr held = local_.peek(key);
@@ -341,11 +359,12 @@ store::version link::impl::local_floor(const store::version& floor, wall_time no
 void link::impl::apply_floor(http::key_view key, const store::version& floor, wall_time now) {
     if constexpr (planted == mutant::log_floors_ignored) return;
     const store::version here = local_floor(floor, now);
-    floors_.raise(key, floor, here);
+    const auto bound = store::floor_bound::heard(floor, here);
+    floors_.raise(key, floor, bound);
+    floors_.hear(key, floor);
     note_refusal(key.hash, {here.stamp - 1, std::numeric_limits<std::uint64_t>::max()});
     queue_.with([&](write_queue& q) { q.forget_below(key, here); });
-    if (local_.raise_floor(key, store::floor_bound::heard(floor, here)))
-        slab_.add(counter::removed_invalidated);
+    if (local_.raise_floor(key, bound)) slab_.add(counter::removed_invalidated);
     outdate_lease(key, here);
 }
 
@@ -356,12 +375,13 @@ void link::impl::apply_group_floor(std::string_view name, const store::version& 
     const store::version here = local_floor(floor, now);
     local_.raise_group(*selector, store::floor_bound::heard(floor, here));
     know_group(name, *selector, floor, here);
+    groups_.hear(local_.view(name), floor);
 }
 
 /// What is made here above `known` is made in the knowledge of the floor.
 void link::impl::know_group(std::string_view name, const store::selector& selector,
                             const store::version& floor, const store::version& known) {
-    groups_.raise({name, local_.hash(name)}, floor, known);
+    groups_.raise(local_.view(name), floor, store::floor_bound::heard(floor, known));
     if (selector.soft) return;
     recent_groups_.push_back({selector, std::string(name), floor, known});
     if (recent_groups_.size() > max_recent_groups) recent_groups_.pop_front();

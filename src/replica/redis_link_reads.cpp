@@ -169,9 +169,9 @@ store::response_ptr link::impl::accept_record(std::string_view record, http::key
     if (ours && version < *ours) return nullptr;
     if (queued && (oldest < *queued || may_be_older(oldest, *queued))) return nullptr;
     if (const floor_memory::item* floor = floors_.find(key); floor != nullptr) {
-        if (store::floor_bound::heard(floor->floor, floor->known).covers(oldest)) return nullptr;
+        if (floor->bound.covers(oldest)) return nullptr;
         // What was read since it is known here, Redis has held against it.
-        if (begun < floor->known && may_be_older(oldest, floor->floor)) return nullptr;
+        if (begun < floor->bound.mine && may_be_older(oldest, floor->floor)) return nullptr;
     }
     if (http::is_variant_key(key.bytes) && variant_is_invalid(primary_view(key), version)) return nullptr;
     if constexpr (planted == mutant::lookup_ignores_groups) return response;
@@ -190,8 +190,7 @@ bool link::impl::variant_is_invalid(http::key_view primary, const store::version
     if (queued && (version < *queued || may_be_older(version, *queued))) return true;
     const floor_memory::item* const floor = floors_.find(primary);
     if (floor == nullptr) return false;
-    return store::floor_bound::heard(floor->floor, floor->known).covers(version) ||
-           may_be_older(version, floor->floor);
+    return floor->bound.covers(version) || may_be_older(version, floor->floor);
 }
 
 bool link::impl::take_up(store::response_ptr response, const store::version& begun, store::insert_for why) {

@@ -121,7 +121,7 @@ void link::impl::on_reconcile_step(const std::shared_ptr<reconcile_step>& step) 
         const http::key_view primary = primary_view(key);
         const floor_memory::item* const known = floors_.find(primary);
         const bool knew = known != nullptr && step->floors[i] &&
-                          known->floor.stamp >= step->floors[i]->stamp && oldest > known->known;
+                          known->heard.stamp >= step->floors[i]->stamp && oldest > known->bound.mine;
         const milliseconds skew = knew ? milliseconds{0} : settings_.max_clock_skew;
         // A purge of a URI leaves the records of its variants in Redis where they are.
         if (primary.hash != key.hash && in_redis == version && step->floors[i] &&

@@ -75,7 +75,8 @@ void link::impl::append_known(const store::stored_response& response, std::vecto
     };
     const auto add_of = [&](http::key_view key) {
         const floor_memory::item* const own = floors_.find(key);
-        if (own != nullptr && store::oldest_admitted(response) > own->known)
+        const store::version oldest = store::oldest_admitted(response);
+        if (own != nullptr && oldest > own->bound.mine && !own->bound.covers(oldest))
             add("k" + std::string(key.bytes), own->floor);
     };
     const http::key_view key{response.key(), response.hash()};
@@ -85,8 +86,11 @@ void link::impl::append_known(const store::stored_response& response, std::vecto
     const store::version& made = response.meta().version;
     for (const known_group& g : recent_groups_)
         if (made > g.known && made.time() <= g.floor.time() + settings_.max_clock_skew + milliseconds{1} &&
-            store::covers(g.selector, response))
-            add(g.name, g.floor);
+            store::covers(g.selector, response)) {
+            // All floors of the group must have been known.
+            const floor_memory::item* const all = groups_.find(local_.view(g.name));
+            if (all != nullptr && made > all->bound.mine) add(g.name, all->floor);
+        }
     out[count_at] = number(static_cast<std::int64_t>(count));
 }
 
@@ -150,9 +154,9 @@ void link::impl::send_batch(const batch_ptr& batch, std::span<const std::string_
 }
 
 void link::impl::send_floors(const batch_ptr& batch) {
-    std::vector<std::string> names, texts; // texts: three a floor
+    std::vector<std::string> names, texts; // texts: four a floor
     names.reserve(batch->floors.size());
-    texts.reserve(batch->floors.size() * 3);
+    texts.reserve(batch->floors.size() * 4);
     for (const floor_item& f : batch->floors) {
         const auto selector = store::selector::parse(f.name);
         const bool of_path = selector && !selector->soft &&
@@ -163,9 +167,12 @@ void link::impl::send_floors(const batch_ptr& batch) {
         const auto bytes = f.floor.bytes();
         texts.emplace_back(bytes.data(), bytes.size());
         texts.push_back(of_path ? number(static_cast<std::int64_t>(selector->text.size())) : std::string());
+        const floor_memory::item* const before =
+            f.is_key() ? floors_.find({f.key(), f.hash}) : groups_.find(local_.view(f.name));
+        texts.push_back(position_text(before != nullptr ? before->heard : store::version{}));
         // Known from now on: responses of this replica above it were made in its knowledge.
         if (f.is_key()) {
-            floors_.raise({f.key(), f.hash}, f.floor, f.floor);
+            floors_.raise({f.key(), f.hash}, f.floor, store::floor_bound::same(f.floor));
             outdate_lease({f.key(), f.hash}, f.floor);
         } else if (selector) {
             const bool own = f.floor.replica == versions_.replica();
@@ -233,6 +240,8 @@ void link::impl::purge(std::vector<store::selector> what, const store::version& 
                 else
                     q.invalidate(local_.view(s.text), floor, clock_.steady());
             });
+            if (!s.is_group() && hold_against_own(local_.view(s.text), floor))
+                slab_.add(counter::removed_purged);
             waiter.names.push_back(std::move(name));
         }
         // Beyond the bound nobody is told; whoever asked gives up by himself.

@@ -173,6 +173,12 @@ return verdicts
 // that they cover where they are, and so are kept until the last of these has expired. Too many of either
 // merge into one for everything, which loses hits and lets nothing through.
 //
+// Of two floors of one selector the later one may be the lower, since clocks may differ. Whoever knew of one
+// of them need not have known of the other, whichever it is, and to keep the higher would hide the lower. So
+// the two become one that lies a step above both and is nobody's: none who made something before he read of
+// it in the log knows of it. Unless the new one is the higher, and its maker knew of the other: `known` is
+// the highest floor of the selector up to which he had read the log.
+//
 // The put script looks a path up once for each length of a prefix. Beyond 64 lengths a shorter prefix stands
 // in for a new one.
 constexpr std::string_view purge_text = R"lua(
@@ -188,16 +194,29 @@ local function fit(selector, length)
   end
   return string.sub(selector, 1, #selector - length + best), best
 end
-for n = 5, #KEYS do
-  local at = 9 + (n - 5) * 3
-  local selector, floor, length = ARGV[at], ARGV[at + 1], ARGV[at + 2]
-  if milliseconds(floor) > latest then
-    local high = math.floor(now / 4294967296)
-    floor = struct.pack('>I2I4I2', high, now - high * 4294967296, 65535) .. string.sub(floor, 9)
+local function stamp(ms, counter)
+  local high = math.floor(ms / 4294967296)
+  return struct.pack('>I2I4I2', high, ms - high * 4294967296, counter)
+end
+-- Raises a floor, and returns what it has become.
+local function raise(set, member, floor, known)
+  local score = position(floor)
+  local other = tonumber(redis.call('ZSCORE', set, member) or 0)
+  if (other >= score or other > known) and math.abs(other - score) <= skew then
+    score = math.max(other, score) + 1 / 4096
+    local ms = math.floor(score)
+    local counter = (score - ms) * 4096
+    floor = stamp(ms, counter < 4095 and counter or 65535) .. string.rep('\0', 8)
   end
-  local score = string.format('%.17g', position(floor))
+  redis.call('ZADD', set, 'GT', string.format('%.17g', score), member)
+  return floor
+end
+for n = 5, #KEYS do
+  local at = 9 + (n - 5) * 4
+  local selector, floor, length, known = ARGV[at], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
+  if milliseconds(floor) > latest then floor = stamp(now, 65535) .. string.sub(floor, 9) end
   if string.sub(selector, 1, 1) == 'k' then
-    redis.call('ZADD', KEYS[2], 'GT', score, selector)
+    floor = raise(KEYS[2], selector, floor, known)
     local held = version_at(KEYS[n])
     if held then
       held = oldest(held, redis.call('GETRANGE', KEYS[n], 17, 17), redis.call('GETRANGE', KEYS[n], -16, -1))
@@ -210,10 +229,12 @@ for n = 5, #KEYS do
     local member = selector
     if length ~= '' then
       member, length = fit(selector, tonumber(length))
+      if member ~= selector then known = 0 end
+      local score = string.format('%.17g', position(floor))
       redis.call('ZADD', KEYS[4], 'GT', score, string.sub(selector, 1, 1) .. length)
       if member == 'w' then member = 'a' end
     end
-    redis.call('ZADD', KEYS[3], 'GT', score, member)
+    floor = raise(KEYS[3], member, floor, known)
   end
   entry[#entry + 1] = selector
   entry[#entry + 1] = floor
@@ -290,6 +311,7 @@ script make(std::string text) {
     plant(text, mutant::put_ignores_versions, "elseif order < 0 then", "elseif false then");
     plant(text, mutant::put_ignores_floors, "return made <= floor", "return false");
     plant(text, mutant::purge_keeps_record, "redis.call('DEL', KEYS[n])", "redis.call('EXISTS', KEYS[n])");
+    plant(text, mutant::floor_hides_floor, "if (other >= score or other > known)", "if false");
     std::string sha = sha1_hex(text);
     return {std::move(text), std::move(sha)};
 }

@@ -21,6 +21,7 @@ set(mutant_sources
   put_ignores_versions=replica/scripts
   put_ignores_floors=replica/scripts
   purge_keeps_record=replica/scripts
+  floor_hides_floor=replica/scripts
   failed_batch_is_lost=replica/write_queue
   queue_without_bound=replica/write_queue
   lookup_ignores_floors=replica/redis_link_reads

@@ -170,11 +170,26 @@ TEST_CASE("Too many floors of keys in Redis merge into one for everything", "[re
     };
     const auto purge = [&](std::uint64_t n, const std::string& most) {
         const std::string key = "key" + std::to_string(n);
-        const auto reply =
-            server.command({"EVAL", purge_script().text, "5", names.log(), names.floors(), names.groups(),
-                            names.lengths(), names.record(key), "1000", replica_name(77), "60000", "0",
-                            std::to_string(floor_retention.count()), std::to_string(group_retention.count()),
-                            "100", most, "k" + key, text_of(nth(n)), ""});
+        const auto reply = server.command({"EVAL",
+                                           purge_script().text,
+                                           "5",
+                                           names.log(),
+                                           names.floors(),
+                                           names.groups(),
+                                           names.lengths(),
+                                           names.record(key),
+                                           "1000",
+                                           replica_name(77),
+                                           "60000",
+                                           "0",
+                                           std::to_string(floor_retention.count()),
+                                           std::to_string(group_retention.count()),
+                                           "100",
+                                           most,
+                                           "k" + key,
+                                           text_of(nth(n)),
+                                           "",
+                                           "0"});
         if (!reply.ok()) test::give_up(reply.text);
     };
     for (std::uint64_t n = 1; n <= 4; ++n) purge(n, "4");

@@ -38,6 +38,7 @@ enum class mutant : std::uint8_t {
     put_ignores_versions,   ///< in the script
     put_ignores_floors,     ///< in the script
     purge_keeps_record,     ///< in the script
+    floor_hides_floor,      ///< in the script: the higher of two hides the later
     failed_batch_is_lost,
     queue_without_bound,
     lookup_ignores_floors,

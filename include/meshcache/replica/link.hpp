@@ -120,8 +120,9 @@ class link {
     /// Queues a stored response for Redis; a queued older version of the key is replaced.
     void put(store::response_ptr response);
 
-    /// Queues a floor for that key: nothing below `floor` is valid anywhere. Never dropped.
-    void invalidate(std::string_view key, const store::version& floor);
+    /// Raises a floor for that key, in the local store and, by the queue, everywhere: nothing below `floor`
+    /// is valid. Never dropped. Returns true when a stored response was dropped.
+    bool invalidate(std::string_view key, const store::version& floor);
 
     /// Queues an operator's purge: a floor for each of the selectors, which were applied to the local store
     /// already. Never dropped. `handler` may be empty; it is called on the link's thread with the position

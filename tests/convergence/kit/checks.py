@@ -34,12 +34,17 @@ def no_going_back(history):
         if read.version is not None:
             groups[read.process, read.key, read.variant].append(read)
     for reads in groups.values():
-        out += going_back(reads, "no going back")
+        out += went_back_by_version(reads)
     return out
 
 
-def going_back(reads, promise):
-    """Those of these that are older than one that had ended before they were begun."""
+def fall(promise, read, earlier):
+    return Finding(promise, f"{told(read)}, of version {read.version}, after {earlier.process} had served "
+                   f"#{earlier.number} of {earlier.version} at {earlier.end.at * 1000:.1f} ms", read.key, read.end.at)
+
+
+def went_back_by_version(reads):
+    """Those of these that are of a lower version than one that had ended before they were begun."""
     out = []
     by_end = sorted(reads, key=lambda r: r.end.order)
     ends = [r.end.order for r in by_end]
@@ -49,11 +54,16 @@ def going_back(reads, promise):
     for read in reads:
         before = bisect_left(ends, read.begin.order)
         if before and highest[before - 1].version > read.version:
-            earlier = highest[before - 1]
-            out.append(Finding(promise, f"{told(read)}, of version {read.version}, after {earlier.process} had "
-                               f"served #{earlier.number} of {earlier.version} "
-                               f"at {earlier.end.at * 1000:.1f} ms", read.key, read.end.at))
+            out.append(fall("no going back", read, highest[before - 1]))
     return out
+
+
+def went_back(read, reads):
+    """A finding if one of `reads` that had ended before this one was begun is newer by version and by number."""
+    for earlier in reads:
+        if earlier.end.order < read.begin.order and earlier.version > read.version and earlier.number >= read.number:
+            return fall("strong", read, earlier)
+    return None
 
 
 def purge_safety(history):
@@ -80,15 +90,17 @@ def purge_safety(history):
 
 
 def strong(history):
-    """With strong consistency no answer is of an older version than any answer before it, of any replica; nor is it
-    what an acknowledged invalidation covers."""
+    """With strong consistency no answer is older than any answer before it, of any replica; nor is it what an
+    acknowledged invalidation covers. Older is what has a lower version and was not given later by the application:
+    behind a floor, a replica whose clock is slow makes newer answers of lower versions than one whose clock is fast had
+    made before it, and the floor keeps these from coming back."""
     out = []
     groups = defaultdict(list)
     for read in answered(history):
         if read.version is not None:
             groups[read.key, read.variant].append(read)
     for reads in groups.values():
-        out += going_back(reads, "strong")
+        out += filter(None, (went_back(read, reads) for read in reads))
     by_key = defaultdict(list)
     for read in answered(history):
         by_key[read.key].append(read)

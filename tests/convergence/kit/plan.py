@@ -175,6 +175,25 @@ class Maker:
 
         for _ in range(int(self.seconds * 6)):
             self.add_purge(rng.uniform(0, self.seconds))
+        self.add_rivals()
+
+    def add_rivals(self):
+        """Invalidations of one key through two replicas, soon after one another and with a fetch in between: of their
+        floors the later one may be the lower, and neither may know of the other."""
+        rng = random.Random(f"{self.plan.seed} rivals")  # drawn apart, so that a seed keeps all else
+        for _ in range(int(self.seconds * 6)):
+            at, key = rng.uniform(0, self.seconds), rng.choice(self.plan.keys)
+            url = rng.random() < .3
+            first, second = rng.sample(range(self.plan.replicas), 2)
+            for replica, what in ((first, "invalidate"), (first, "get"), (second, "invalidate"), (first, "get"),
+                                  (second, "get")):
+                if what == "get":
+                    self.add(at, "get", replica=replica, key=key.name, variant=rng.choice(key.variants))
+                elif url:
+                    self.add(at, "purge", replica=replica, how=("url", f"http://{key.name}"))
+                else:
+                    self.add(at, "unsafe", replica=replica, key=key.name, how=(rng.choice(("POST", "PUT")),))
+                at += rng.choice((.001, .005, .02))
 
     def add_purge(self, at):
         rng, key = self.rng, self.rng.choice(self.plan.keys)

@@ -72,6 +72,10 @@ def cases():
     strong = checks.strong
     yield "rising versions everywhere", strong(history(reads=[read(1, 2, 1, 10), read(3, 4, 2, 20, "r1.1")])), 0
     yield "a fall on another process", strong(history(reads=[read(1, 2, 2, 20), read(3, 4, 1, 10, "r1.1")])), 1
+    yield "a fall on another process to what was given later", strong(history(
+        reads=[read(1, 2, 2, 20), read(3, 4, 3, 10, "r1.1")])), 0
+    yield "a fall on another process to a later validation", strong(history(
+        reads=[read(1, 2, 2, 20), read(3, 4, 2, 10, "r1.1")])), 1
     yield "a fall of two at one time", strong(history(reads=[read(1, 4, 2, 20), read(3, 5, 1, 10, "r1.1")])), 0
     confirmed = invalidated(5, confirmed=True)
     yield "older after a purge, anywhere", strong(history(reads=[read(6, 7, 5, 1, "r1.1")],

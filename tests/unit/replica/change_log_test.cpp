@@ -1,5 +1,4 @@
 #include "change_log.hpp"
-#include "floor_memory.hpp"
 #include "latency.hpp"
 #include "reconcile.hpp"
 #include "replica_support.hpp"
@@ -153,34 +152,6 @@ TEST_CASE("A replica's name is its id in 16 digits", "[change_log]") {
     CHECK(replica_name(0) == "0000000000000000");
     CHECK(replica_name(0x1a2b) == "0000000000001a2b");
     CHECK(replica_name(UINT64_MAX) == "ffffffffffffffff");
-}
-
-TEST_CASE("The memory of floors keeps the highest of each key", "[floor_memory]") {
-    floor_memory m(1u << 20);
-    CHECK(m.find(view_of("a")) == nullptr);
-    m.raise(view_of("a"), at_ms(5), at_ms(6));
-    m.raise(view_of("a"), at_ms(3), at_ms(9));
-    REQUIRE(m.find(view_of("a")) != nullptr);
-    CHECK(m.find(view_of("a"))->floor == at_ms(5));
-    CHECK(m.find(view_of("a"))->known == at_ms(9));
-    m.raise(view_of("b"), at_ms(7), at_ms(7));
-    CHECK(m.size() == 2);
-    CHECK(m.all().size() == 2);
-    m.expire(wall_time{milliseconds{6}});
-    CHECK(m.find(view_of("a")) == nullptr);
-    CHECK(m.find(view_of("b")) != nullptr);
-}
-
-TEST_CASE("The memory of floors forgets the oldest, and stays within its bound", "[floor_memory]") {
-    floor_memory m(20 * 140);
-    for (std::uint64_t n = 1; n <= 1000; ++n) {
-        m.raise(view_of("key" + std::to_string(n)), at_ms(n), at_ms(n));
-        m.raise(view_of("often"), at_ms(n), at_ms(n));
-    }
-    CHECK(m.size() <= 21);
-    CHECK(m.find(view_of("key1")) == nullptr);
-    CHECK(m.find(view_of("key1000")) != nullptr);
-    CHECK(m.find(view_of("often")) != nullptr);
 }
 
 TEST_CASE("Reconciliation keeps what agrees, and brings the rest together", "[reconcile]") {
