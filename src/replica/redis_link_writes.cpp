@@ -108,7 +108,9 @@ bool link::impl::send_puts(const batch_ptr& batch) {
         const milliseconds left = response ? usable_for(*response, now) : milliseconds{0};
         if (left <= milliseconds{0}) {
             slab_.add(response ? counter::redis_puts_dropped_expired : counter::redis_puts_dropped_floor);
-            if (!response) note_refusal(queued->hash(), queued->meta().version);
+            // Redis will never have it, nor will the others: they may go on with an older one.
+            note_refusal(queued->hash(), queued->meta().version);
+            on_settled({queued->key(), queued->hash()}, queued->meta().version, settlement::refused);
             continue;
         }
         sent.push_back(response);

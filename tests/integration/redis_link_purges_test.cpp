@@ -13,6 +13,7 @@
 #include <meshcache/store/vary.hpp>
 
 #include <future>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -24,6 +25,20 @@ using meshcache::test::redis_server;
 using meshcache::test::replica_under_test;
 using meshcache::test::settings_for;
 using std::chrono::seconds;
+
+TEST_CASE("What a soft purge makes useless before Redis has it counts as refused", "[redis]") {
+    redis_server server;
+    replica_under_test a(1, settings_for(server.unix_address()));
+    const auto version = a.fill("key", "of no use when it is stale");
+    a.local.raise_group(*store::selector::parse("sa"), store::floor_bound::own(a.now(), milliseconds{0}));
+    a.clock.shift(milliseconds{100});
+    a.start_and_wait();
+    REQUIRE(eventually([&] { return a.idle(); }));
+    CHECK(server.number({"EXISTS", key_names("default").record("key")}) == 0);
+    std::optional<settlement> said;
+    REQUIRE(a.redis.settle("key", version, [&](settlement what) { said = what; }));
+    CHECK(said == settlement::refused);
+}
 
 TEST_CASE("A purge beats what was made before it, however late that comes", "[redis]") {
     redis_server server;
