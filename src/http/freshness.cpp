@@ -85,7 +85,8 @@ lifetime compute_lifetime(const response_head& head, const response_directives& 
     const milliseconds apparent_age = std::max(milliseconds{0}, response_time - date);
     const milliseconds response_delay = std::max(milliseconds{0}, response_time - request_time);
     const milliseconds corrected_age = age_value(head.fields, policy.strict_age) + response_delay;
-    life.initial_age = std::chrono::floor<seconds>(std::max(apparent_age, corrected_age));
+    life.initial_age = std::min<seconds>(std::chrono::floor<seconds>(std::max(apparent_age, corrected_age)),
+                                         lifetime::age::max());
 
     // RFC 9111, section 4.2.1: the first that applies to a shared cache.
     std::optional<milliseconds> fresh_for;

@@ -3,6 +3,7 @@
 #include <meshcache/http/surrogate.hpp>
 
 #define XXH_INLINE_ALL
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <xxhash.h>
@@ -81,12 +82,7 @@ std::string encode(const store::stored_response& response) {
     put_big_endian(out, at_times + 8, encode_time(meta.life.fresh_until), 8);
     put_big_endian(out, at_times + 16, encode_time(meta.life.stale_until), 8);
     put_big_endian(out, at_times + 24, encode_time(meta.life.error_until), 8);
-    const std::int64_t age = meta.life.initial_age.count();
-    put_big_endian(out, at_initial_age,
-                   static_cast<std::uint64_t>(age < 0                 ? 0
-                                              : age > max_time / 1000 ? max_time / 1000
-                                                                      : age),
-                   8);
+    put_big_endian(out, at_initial_age, meta.life.initial_age.count(), 8);
     put_big_endian(out, at_key_size, key.size(), 4);
     put_big_endian(out, at_head_size, head.size(), 4);
     put_big_endian(out, at_content_size, content.size(), 8);
@@ -127,7 +123,8 @@ result<store::response_ptr> decode(std::string_view record, http::key_view key) 
         return error_code(errc::record_codec);
     meta.kind = static_cast<store::response_meta::kind_t>(kind);
     meta.status = static_cast<std::uint16_t>(get_big_endian(record, at_status, 2));
-    meta.life.initial_age = seconds{static_cast<std::int64_t>(age)};
+    constexpr std::uint64_t oldest = http::lifetime::age::max().count();
+    meta.life.initial_age = http::lifetime::age{static_cast<std::uint32_t>(std::min(age, oldest))};
     meta.life.explicit_lifetime = (flags & flag_explicit_lifetime) != 0;
     meta.life.must_revalidate = (flags & flag_must_revalidate) != 0;
 

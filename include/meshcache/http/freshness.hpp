@@ -5,6 +5,8 @@
 #include <meshcache/http/cache_control.hpp>
 #include <meshcache/http/head.hpp>
 
+#include <chrono>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -36,15 +38,18 @@ struct cache_policy {
 /// The times that a stored response lives by. `stale_until` is for stale-while-revalidate,
 /// `error_until` for stale-if-error; both are at least `fresh_until`.
 struct lifetime {
-    seconds initial_age{0};  ///< corrected_initial_age of section 4.2.3, at `response_time`
-    wall_time response_time; ///< when the head was received
-    wall_time fresh_until;   ///< exclusive
-    wall_time stale_until;
-    wall_time error_until;
+    /// Seconds in four bytes, since every stored response has them; what would be more is the most.
+    using age = std::chrono::duration<std::uint32_t>;
+
+    age initial_age{0};             ///< corrected_initial_age of section 4.2.3, at `response_time`
     bool explicit_lifetime = false; ///< s-maxage, max-age or Expires said so
     /// must-revalidate, proxy-revalidate, s-maxage or no-cache: never served stale on a client's or the
     /// operator's word. Only s-maxage leaves the windows that the response itself names.
     bool must_revalidate = false;
+    wall_time response_time; ///< when the head was received
+    wall_time fresh_until;   ///< exclusive
+    wall_time stale_until;
+    wall_time error_until;
 };
 
 /// A response without any lifetime has no stale windows either; no-cache makes it stale on arrival.

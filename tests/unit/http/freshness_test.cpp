@@ -245,6 +245,8 @@ TEST_CASE("the initial age is the larger of apparent and corrected age") {
         CHECK(life.initial_age.count() == r.age);
         CHECK(fresh_for(life) == 100 - r.age);
     }
+    // Older than the field can say.
+    CHECK(of("Date: Mon, 01 Jan 1601 00:00:00 GMT\r\n").initial_age == lifetime::age::max());
     // A clock that jumped back between request and response.
     CHECK(of("", {}, "200", milliseconds{-5000}).initial_age == seconds{0});
 }
