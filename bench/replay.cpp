@@ -1,11 +1,13 @@
-// Replays a recorded trace through the real store, and beside it through LRU and Belady's optimum, which know
-// neither tables nor ghosts and so have a little more room.
+// Replays a recorded trace through the real store, and beside it through LRU and Belady's optimum. A response
+// takes the same in all three, with its part of the tables that find it; ghosts and what the store has of
+// fixed size come out of the store's room alone.
 //
 //   replay [--content BYTES] [--shards N] PERCENT... <TRACE    prints one line of JSON for each size
 //
 // TRACE: one request a line, its key and, where there is one, the size of its content (otherwise BYTES, 1024
-// unless set). A key that comes with another size than before is a new version: a miss. PERCENT: the bound,
-// as a part of what the responses of all distinct keys take in memory.
+// unless set). A key that comes with another size than before is a new version: a miss, and takes the place
+// of the old one. PERCENT: the bound, as a part of what the responses of all distinct keys take in memory,
+// the largest of each.
 #include <meshcache/store/cache.hpp>
 
 #include <algorithm>
@@ -20,7 +22,6 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -31,7 +32,7 @@ namespace store = meshcache::store;
 struct request {
     std::uint64_t key;
     std::size_t content; ///< bytes
-    std::size_t charge;  ///< what its response takes in memory
+    std::size_t charge;  ///< what its response takes in memory, with its part of the tables
 };
 
 constexpr std::string_view head =
@@ -55,8 +56,25 @@ store::response_ptr make_response(const store::cache& cache, const request& r, s
 struct trace {
     std::vector<request> requests;
     std::size_t largest = 0; ///< content
-    std::size_t whole = 0;   ///< charge of all distinct responses
+    std::size_t whole = 0;   ///< charge of all distinct responses, the largest of each key
 };
+
+/// What the store's tables take for each of `keys` responses that it holds.
+std::size_t table_bytes(const std::unordered_map<std::uint64_t, std::size_t>& keys) {
+    store::cache_settings settings;
+    settings.bytes = std::max<std::size_t>(4096 * keys.size(), 16u << 20);
+    settings.shards = 1;
+    store::cache cache(settings);
+    const std::size_t before = cache.stats().bytes;
+    std::size_t charges = 0;
+    for (const auto& [key, largest] : keys) {
+        auto response = make_response(cache, {key, 0, 0}, {}, 1);
+        charges += response->charge();
+        const auto version = response->meta().version;
+        cache.insert(std::move(response), version);
+    }
+    return (cache.stats().bytes - before - charges) / keys.size();
+}
 
 trace read_trace(std::istream& in, std::size_t content) {
     trace t;
@@ -71,13 +89,17 @@ trace read_trace(std::istream& in, std::size_t content) {
     const std::string bytes(t.largest, 'x');
     const store::cache any({});
     std::map<std::pair<std::uint64_t, std::size_t>, std::size_t> charges;
-    std::unordered_set<std::uint64_t> keys;
+    std::unordered_map<std::uint64_t, std::size_t> largest; // charge
     for (auto& r : t.requests) {
         auto [at, fresh] = charges.emplace(std::pair(r.key, r.content), 0);
         if (fresh) at->second = make_response(any, r, bytes, 1)->charge();
         r.charge = at->second;
-        if (keys.insert(r.key).second) t.whole += r.charge;
+        largest[r.key] = std::max(largest[r.key], r.charge);
     }
+    if (t.requests.empty()) return t;
+    const std::size_t tables = table_bytes(largest);
+    for (auto& r : t.requests) r.charge += tables;
+    for (const auto& [key, charge] : largest) t.whole += charge + tables;
     return t;
 }
 

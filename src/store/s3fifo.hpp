@@ -1,12 +1,13 @@
 #pragma once
 // S3-FIFO (Yang et al., "FIFO queues are all you need for cache eviction", SOSP 2023), by bytes: which node
-// is to leave. New keys enter a small queue; those used there more than once move on to the main queue,
-// the others leave and are remembered as ghosts; a key that comes back while it is a ghost enters the main
-// queue at once. In the main queue a used node gets another round for each use.
+// is to leave. New keys enter a small queue; those used there move on to the main queue, the others leave and
+// are remembered as ghosts; a key that comes back while it is a ghost enters the main queue at once. In the
+// main queue a used node gets another round for each use.
 //
-// Where it differs from the paper, it does because the traces of s3fifo_replay_test said so (each raises the
-// hit ratio on most lines and together on all): uses count to 7 instead of 3, the small queue has 15 %
-// instead of 10, ghosts are 7/4 as many as nodes, and what leaves the main queue becomes a ghost as well.
+// Where it differs from the paper, it does because the traces of s3fifo_replay_test and bench/replay.cpp said
+// so: uses count to 7 instead of 3, the small queue has 14 % instead of 10, ghosts are twice as many as
+// nodes, and what leaves the main queue becomes a ghost as well. More ghosts would raise the hit ratio at
+// equal room, but take that room; docs/measuring.md has the comparison.
 //
 // Not thread-safe. `Nodes` offers `nodes[id]` with the members `prev`, `next` (links), `uses` (up to
 // max_uses) and `in_main`, and `nodes.charge(id)`.
@@ -21,14 +22,17 @@ class s3fifo {
   public:
     static constexpr unsigned max_uses = 7;
     /// Of the whole, in percent.
-    static constexpr std::size_t small_percent = 15;
+    static constexpr std::size_t small_percent = 14;
     /// How many nodes one eviction passes over at most; bounds the time under the lock.
     static constexpr int max_rounds = 256;
 
     std::size_t charge() const noexcept { return small_.charge + main_.charge; }
     std::size_t count() const noexcept { return small_.count + main_.count; }
+    /// Ghosts to keep for each node.
+    static constexpr std::size_t ghosts_per_node = 2;
+
     /// How many ghosts to keep.
-    std::size_t ghost_capacity() const noexcept { return count() * 7 / 4; }
+    std::size_t ghost_capacity() const noexcept { return count() * ghosts_per_node; }
 
     template <class Nodes>
     void push(Nodes& nodes, std::uint32_t id, bool to_main) {
@@ -82,7 +86,7 @@ class s3fifo {
             const std::uint32_t id = from_small ? small_.tail : main_.tail;
             auto& n = nodes[id];
             unlink(nodes, id);
-            const bool stays = rounds < max_rounds && (from_small ? n.uses > 1u : n.uses > 0u);
+            const bool stays = rounds < max_rounds && n.uses > 0u;
             if (!stays) return id;
             n.uses = from_small ? 0u : n.uses - 1u;
             n.in_main = true;

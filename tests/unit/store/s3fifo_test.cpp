@@ -29,15 +29,15 @@ TEST_CASE("what was not used leaves first in, first out") {
     CHECK(q.charge() == 0);
 }
 
-TEST_CASE("what was used more than once in the small queue moves to the main queue") {
+TEST_CASE("what was used in the small queue moves to the main queue, and has to be used again there") {
     policy_nodes nodes;
     s3fifo q;
     for (int i = 0; i < 4; ++i) q.push(nodes, nodes.add(1), false);
     q.use(nodes, 0);
     q.use(nodes, 0);
-    q.use(nodes, 1); // once is not enough
     CHECK(q.evict(nodes, 4) == 1);
     CHECK(nodes[0].in_main);
+    CHECK(nodes[0].uses == 0);
     CHECK(drain(q, nodes, 4).back() == 0);
 }
 
