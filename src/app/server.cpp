@@ -1,3 +1,4 @@
+#include "heap.hpp"
 #include "log.hpp"
 #include "operator_desk.hpp"
 #include "readiness.hpp"
@@ -106,6 +107,7 @@ class server {
         ready_ = true;
         wait_for_signal();
         sweep();
+        tend_heap();
         io_.run();
         stopper_.join();
         log.info("stopped");
@@ -216,6 +218,7 @@ class server {
                 signals_.cancel();
                 drain_timer_.cancel();
                 sweep_timer_.cancel();
+                heap_timer_.cancel();
                 io_.stop();
             });
         });
@@ -237,6 +240,20 @@ class server {
         sweep_timer_.expires_after(sweep_cursor_ != 0 ? breath : pause);
         sweep_timer_.async_wait([this](error_code ec) {
             if (!ec) sweep();
+        });
+    }
+
+    /// What the heap wastes comes out of what fills do not use of their share, and then out of the store's.
+    void tend_heap() {
+        constexpr milliseconds pause{50};
+        if (const auto waste = heap_.tend()) {
+            const std::size_t fills = std::min(fill_budget_.used(), fill_budget_.limit());
+            const std::size_t spare = fill_budget_.limit() - fills;
+            cache_.hold_back(*waste > spare ? *waste - spare : 0);
+        }
+        heap_timer_.expires_after(pause);
+        heap_timer_.async_wait([this](error_code ec) {
+            if (!ec) tend_heap();
         });
     }
 
@@ -290,6 +307,8 @@ class server {
     asio::signal_set signals_{io_, SIGTERM, SIGINT, SIGHUP};
     asio::steady_timer drain_timer_{io_};
     asio::steady_timer sweep_timer_{io_};
+    asio::steady_timer heap_timer_{io_};
+    heap_keeper heap_{cfg_.memory};
     std::uint64_t sweep_cursor_ = 0; ///< where the walk is; 0: it rests
     std::uint32_t swept_ = 0;        ///< the purges that the last walk began with
     admin::admin_server admin_;
@@ -303,6 +322,7 @@ class server {
 
 int run(const configuration& cfg) {
     std::signal(SIGPIPE, SIG_IGN);
+    set_up_heap();
     return server(cfg).run();
 }
 

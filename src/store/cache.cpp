@@ -142,6 +142,10 @@ void cache::clear() {
     for (const auto& s : shards_) s->clear();
 }
 
+void cache::hold_back(std::size_t bytes) {
+    for (const auto& s : shards_) s->hold_back(bytes / shards_.size());
+}
+
 // A cursor is the shard in the upper half and the node in the lower. Nodes do not move while they are
 // taken, so whatever stays is passed exactly once.
 std::uint64_t cache::scan(std::uint64_t cursor, std::size_t max, std::vector<response_ptr>& out) const {

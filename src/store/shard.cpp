@@ -28,9 +28,9 @@ std::uint32_t print_of(std::uint64_t hash) noexcept { return static_cast<std::ui
 } // namespace
 
 shard::shard(std::size_t limit, std::size_t max_object, std::size_t max_variants, const group_floors& groups)
-    : limit_(limit), max_object_(max_object), max_variants_(max_variants),
-      max_nodes_(limit / smallest_charge), groups_(groups), t_(max_nodes_), floors_(floors_for(limit)),
-      fixed_(malloc_charge(sizeof(shard) + alignof(shard)) + floors_.bytes()) {}
+    : bound_(limit), max_object_(max_object), max_variants_(max_variants),
+      max_nodes_(limit / smallest_charge), groups_(groups), limit_(limit), t_(max_nodes_),
+      floors_(floors_for(limit)), fixed_(malloc_charge(sizeof(shard) + alignof(shard)) + floors_.bytes()) {}
 
 std::size_t shard::bytes() const noexcept { return fixed_ + t_.bytes() + t_.order.charge(); }
 
@@ -182,7 +182,7 @@ insert_outcome shard::insert(response_ptr response, std::uint64_t primary, const
     const http::key_view key{response->key(), response->hash()};
     const version v = response->meta().version;
     const std::size_t charge = response->charge();
-    const bool fits = response->content().size() <= max_object_ && charge <= limit_ / 2;
+    const bool fits = response->content().size() <= max_object_ && charge <= bound_ / 2;
 
     const scoped_lock lock(mutex_);
     auto id = find(key);
@@ -324,6 +324,20 @@ void shard::clear() {
     tables fresh(max_nodes_);
     const scoped_lock lock(mutex_);
     std::swap(t_, fresh); // what was held is destroyed after the lock
+}
+
+void shard::hold_back(std::size_t bytes) {
+    constexpr std::size_t slice = 64u << 10; // as much is evicted at once under the mutex
+    const std::size_t target = bound_ - std::min(bytes, bound_ / 4);
+    for (bool done = false; !done;) {
+        dropped out;
+        const scoped_lock lock(mutex_);
+        const std::size_t held = this->bytes();
+        done = held <= target + slice;
+        limit_ = done ? target : held - slice;
+        // The tables alone may take more than is left of a very small shard.
+        done = !make_room(0, out) || done;
+    }
 }
 
 std::uint32_t shard::scan(std::uint32_t from, std::size_t max, std::vector<response_ptr>& out) const {

@@ -41,6 +41,7 @@ class alignas(64) shard {
     bool admits(std::uint64_t hash, const version& v) const noexcept;
     bool erase(http::key_view key, const version& v);
     void clear();
+    void hold_back(std::size_t bytes);
 
     /// What a look-up found: a response, and when a soft purge has made it stale, which it does not show yet.
     struct soft_purge {
@@ -73,7 +74,8 @@ class alignas(64) shard {
 
     /// All that clear() replaces.
     struct tables {
-        explicit tables(std::size_t max_nodes) : nodes(max_nodes), index(max_nodes), recent(2 * max_nodes) {}
+        explicit tables(std::size_t max_nodes)
+            : nodes(max_nodes), index(max_nodes), recent(s3fifo::ghosts_per_node * max_nodes) {}
         std::size_t bytes() const noexcept { return nodes.bytes() + index.bytes() + recent.bytes(); }
         node_slab nodes;
         link_index index;
@@ -90,12 +92,13 @@ class alignas(64) shard {
     bool hold_against_purges(std::uint32_t id, std::optional<soft_purge>& soft, dropped& out)
         MESHCACHE_REQUIRES(mutex_);
 
-    const std::size_t limit_;
+    const std::size_t bound_;
     const std::size_t max_object_;
     const std::size_t max_variants_;
     const std::size_t max_nodes_;
     const group_floors& groups_;
     mutable mutex mutex_;
+    std::size_t limit_ MESHCACHE_GUARDED_BY(mutex_); ///< the bound less what is held back
     tables t_ MESHCACHE_GUARDED_BY(mutex_);
     floor_table floors_ MESHCACHE_GUARDED_BY(mutex_);
     const std::size_t fixed_; ///< bytes of the shard itself and its floors

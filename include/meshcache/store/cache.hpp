@@ -45,7 +45,8 @@ struct insert_outcome {
 };
 
 struct cache_stats {
-    std::size_t bytes = 0, bytes_limit = 0, objects = 0;
+    std::size_t bytes = 0, bytes_limit = 0; ///< the limit is the bound less what is held back
+    std::size_t objects = 0;
     std::uint64_t evicted = 0;
 };
 
@@ -125,6 +126,10 @@ class cache {
 
     /// Drops everything. Floors stay.
     void clear();
+
+    /// Leaves so many bytes of the bound unused, a quarter of it at the most, for memory that is taken where
+    /// the store does not count it; evicts what no longer fits, in short steps. For one thread at a time.
+    void hold_back(std::size_t bytes);
 
     /// Walks the store in bounded steps without holding it still: appends up to about `max` responses to
     /// `out` and returns the cursor for the next step, 0 at the end (start with 0). Whatever is in
