@@ -9,10 +9,14 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <utility>
 #include <vector>
 
 namespace meshcache::net {
 namespace {
+
+/// Bytes that one stream reads or writes before others have their turn.
+constexpr std::size_t most_in_a_turn = 256 * 1024;
 
 error_code last_error() noexcept {
     // EAGAIN and EWOULDBLOCK are one.
@@ -32,8 +36,9 @@ error_code stream::open(descriptor socket) noexcept {
 
 void stream::attach(descriptor socket) noexcept {
     socket_ = std::move(socket);
-    readable_ = ended_ = timed_out_ = read_cancelled_ = false;
+    readable_ = ended_ = timed_out_ = read_cancelled_ = broken_off_ = false;
     reads_in_a_row_ = 0;
+    read_in_a_row_ = 0;
     bytes_read_ = bytes_written_ = 0;
 }
 
@@ -95,7 +100,7 @@ std::size_t stream::read_now(std::span<char> into, error_code& ec) noexcept {
 }
 
 task<std::size_t> stream::read_some(std::span<char> into, error_code& ec) {
-    constexpr unsigned most_in_a_row = 16;
+    constexpr unsigned most_reads = 16;
     read_cancelled_ = false;
     for (;;) {
         if (timed_out_ || read_cancelled_ || !socket_) {
@@ -103,16 +108,20 @@ task<std::size_t> stream::read_some(std::span<char> into, error_code& ec) {
             co_return 0;
         }
         if (readable_) {
-            if (++reads_in_a_row_ <= most_in_a_row) {
+            if (reads_in_a_row_ < most_reads && read_in_a_row_ < most_in_a_turn) {
                 const auto n = read_now(into, ec);
+                ++reads_in_a_row_;
+                read_in_a_row_ += n;
                 if (ec != asio::error::would_block) co_return n;
             } else {
                 reads_in_a_row_ = 0;
+                read_in_a_row_ = 0;
                 (void)co_await asio::post(poller_.get_executor(), use_task);
             }
             continue;
         }
         reads_in_a_row_ = 0;
+        read_in_a_row_ = 0;
         const auto [waited] = co_await reader_.wait();
         ec = translate(waited);
         if (ec) co_return 0;
@@ -124,15 +133,22 @@ std::size_t stream::write_now(std::span<const asio::const_buffer> buffers, error
     std::array<iovec, most_buffers> vectors;
     ec = {};
     std::size_t total = 0, skip = 0; // what the last call took of the first buffer
+    broken_off_ = false;
     while (!buffers.empty()) {
-        const auto count = std::min(buffers.size(), most_buffers);
-        std::size_t wanted = 0, offset = skip;
-        for (std::size_t i = 0; i < count; ++i, offset = 0) {
-            auto left = buffers[i];
+        if (total >= most_in_a_turn) {
+            broken_off_ = true;
+            ec = asio::error::would_block;
+            break;
+        }
+        std::size_t count = 0, wanted = 0, offset = skip;
+        const std::size_t most = most_in_a_turn - total;
+        for (; count < std::min(buffers.size(), most_buffers) && wanted < most; ++count, offset = 0) {
+            auto left = buffers[count];
             left += offset;
+            const auto size = std::min(left.size(), most - wanted);
             // sendmsg() does not write to it.
-            vectors[i] = {const_cast<void*>(left.data()), left.size()};
-            wanted += left.size();
+            vectors[count] = {const_cast<void*>(left.data()), size};
+            wanted += size;
         }
         msghdr message{};
         message.msg_iov = vectors.data();
@@ -145,13 +161,8 @@ std::size_t stream::write_now(std::span<const asio::const_buffer> buffers, error
         // What was not taken is tried again until the socket refuses: only then the poller calls.
         auto sent = static_cast<std::size_t>(n);
         total += sent;
-        if (sent == wanted) {
-            buffers = buffers.subspan(count);
-            skip = 0;
-            continue;
-        }
         sent += skip;
-        while (sent >= buffers.front().size()) {
+        while (!buffers.empty() && sent >= buffers.front().size()) {
             sent -= buffers.front().size();
             buffers = buffers.subspan(1);
         }
@@ -194,9 +205,16 @@ task<error_code> stream::write(std::span<const asio::const_buffer> buffers, mill
     auto left = drop_front(copy, sent);
     while (!left.empty()) {
         write_deadline_.arm(timeout);
-        const auto [waited] = co_await writer_.wait();
+        if (std::exchange(broken_off_, false)) {
+            (void)co_await asio::post(poller_.get_executor(), use_task);
+        } else {
+            const auto [waited] = co_await writer_.wait();
+            if (waited) ec = waited;
+        }
         write_deadline_.clear();
-        if (waited) co_return translate(waited);
+        // A deadline may have passed between the resuming and now.
+        if (timed_out_) co_return errc::client_timeout;
+        if (ec && ec != asio::error::would_block) co_return ec;
         sent = write_now(left, ec);
         if (ec && ec != asio::error::would_block) co_return ec;
         left = drop_front(left, sent);

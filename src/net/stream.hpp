@@ -48,8 +48,8 @@ class stream final
     /// there is to read.
     task<std::size_t> read_some(std::span<char> into, error_code& ec);
 
-    /// Writes what the socket takes at once; returns the number of bytes. `ec` is would_block if that is
-    /// not all.
+    /// Writes what the socket takes at once, but no more than others may be kept waiting for; returns the
+    /// number of bytes. `ec` is would_block if that is not all.
     std::size_t write_now(std::span<const asio::const_buffer> buffers, error_code& ec) noexcept;
     /// As write(), as far as that does not have to wait: takes what was written off the front of `buffers`.
     /// Nothing, if there is a rest, which is write()'s.
@@ -107,7 +107,9 @@ class stream final
     bool ended_ = false; ///< reading comes to the end of the stream without waiting
     bool timed_out_ = false;
     bool read_cancelled_ = false;
-    unsigned reads_in_a_row_ = 0; ///< that did not have to wait
+    bool broken_off_ = false;       ///< the last write, for the sake of others: the socket would take more
+    unsigned reads_in_a_row_ = 0;   ///< that did not have to wait
+    std::size_t read_in_a_row_ = 0; ///< bytes by them
     wait_slot reader_, writer_;
     canceller read_deadline_;
     canceller write_deadline_;

@@ -59,7 +59,7 @@ std::unique_ptr<upstream_connection> upstream_pool::take_idle() {
 }
 
 upstream_lease upstream_pool::acquire_idle() {
-    if (stopped_ || !waiting_.empty()) return {};
+    if (stopped_ || !waiting_.empty() || idle_.size() <= promised_) return {};
     auto connection = take_idle();
     if (!connection) return {};
     connection->reused = true;
@@ -76,7 +76,8 @@ task<upstream_lease> upstream_pool::acquire(bool fresh, error_code& ec) {
             ec = errc::shutting_down;
             co_return upstream_lease{};
         }
-        const bool my_turn = queued || waiting_.empty();
+        const std::size_t room = idle_.size() + cfg_.upstream_connections - open_;
+        const bool my_turn = queued || (waiting_.empty() && room > promised_);
         if (!fresh && my_turn) {
             if (auto connection = take_idle()) {
                 connection->reused = true;
@@ -97,8 +98,10 @@ task<upstream_lease> upstream_pool::acquire(bool fresh, error_code& ec) {
         }
         queued = true;
         const bool came = co_await turn.wait(std::max(until - sweep_.now(), steady_time::duration{1}));
+        const bool promised = std::erase(waiting_, &turn) == 0;
+        if (promised) --promised_;
         if (!came) {
-            std::erase(waiting_, &turn);
+            if (promised) promise(); // to the next one
             ec = errc::upstream_busy;
             counters_.add(counter::timeout_upstream_busy);
             co_return upstream_lease{};
@@ -168,18 +171,19 @@ void upstream_pool::put_back(std::unique_ptr<upstream_connection> connection) no
         return;
     }
     idle_.push_back(std::move(connection));
-    if (!waiting_.empty()) {
-        waiting_.front()->set();
-        waiting_.pop_front();
-    }
+    promise();
+}
+
+void upstream_pool::promise() noexcept {
+    if (waiting_.empty()) return;
+    waiting_.front()->set();
+    waiting_.pop_front();
+    ++promised_;
 }
 
 void upstream_pool::gone() noexcept {
     --open_;
-    if (!waiting_.empty()) {
-        waiting_.front()->set();
-        waiting_.pop_front();
-    }
+    promise();
 }
 
 void upstream_pool::close_idle(steady_time now) {
@@ -205,8 +209,7 @@ void upstream_pool::stop() {
         error_code ignored;
         socket->cancel(ignored);
     }
-    for (auto* turn : waiting_) turn->set();
-    waiting_.clear();
+    while (!waiting_.empty()) promise();
 }
 
 } // namespace meshcache::net

@@ -87,6 +87,7 @@ class upstream_pool {
     std::unique_ptr<upstream_connection> take_idle();
     void put_back(std::unique_ptr<upstream_connection> connection) noexcept;
     void gone() noexcept;
+    void promise() noexcept;
 
     executor ex_;
     poller& poller_;
@@ -97,6 +98,7 @@ class upstream_pool {
     std::vector<std::unique_ptr<upstream_connection>> idle_;
     boost::intrusive::list<stream, boost::intrusive::constant_time_size<false>> in_use_;
     std::deque<event*> waiting_;
+    std::size_t promised_ = 0; ///< to those who waited, and have not yet come for what became free
     std::vector<stream_socket*> connecting_;
     std::size_t open_ = 0;
     std::size_t next_address_ = 0;

@@ -11,11 +11,14 @@
 #include <spdlog/spdlog.h>
 
 #include <atomic>
+#include <cerrno>
 #include <exception>
 #include <malloc.h>
+#include <new>
 #include <optional>
 #include <pthread.h>
 #include <thread>
+#include <utility>
 
 namespace meshcache::net {
 
@@ -25,16 +28,24 @@ void loop_context::spawn_behind(task<void> work) { spawn(std::move(work), true);
 void loop_context::spawn(task<void> work, bool is_behind) {
     ++running;
     if (is_behind) ++behind;
-    asio::co_spawn(ex, std::move(work), [this, is_behind](std::exception_ptr failure) {
+    const auto ended = [this, is_behind] {
         --running;
         if (is_behind) --behind;
-        if (!failure) return;
-        try {
-            std::rethrow_exception(failure);
-        } catch (const std::exception& e) {
-            shared.log->error("a connection was dropped: {}", e.what());
-        }
-    });
+    };
+    try {
+        asio::co_spawn(ex, std::move(work), [this, ended](std::exception_ptr failure) {
+            ended();
+            if (!failure) return;
+            try {
+                std::rethrow_exception(failure);
+            } catch (const std::exception& e) {
+                shared.log->error("a connection was dropped: {}", e.what());
+            }
+        });
+    } catch (...) { // no memory for its frame: it has not begun
+        ended();
+        throw;
+    }
 }
 
 class worker::impl {
@@ -99,13 +110,14 @@ class worker::impl {
     void publish() noexcept { running_.store(loop_.running - loop_.behind, std::memory_order_release); }
 
     /// Sessions that a burst of requests needed leave holes between what is still in use, which malloc keeps.
-    /// `freed`: how many have gone just now.
+    /// `freed`: how many have gone just now. A few that come and go are no burst.
     void give_memory_back(std::size_t freed) noexcept {
         constexpr std::size_t burst = 128;
-        freed_ += freed;
-        if (freed > 0 || freed_ < burst) return;
-        freed_ = 0;
-        ::malloc_trim(0);
+        if (freed > 0) {
+            freed_ += freed;
+        } else if (std::exchange(freed_, 0) >= burst) {
+            ::malloc_trim(0);
+        }
     }
 
     task<void> tick() {
@@ -120,6 +132,24 @@ class worker::impl {
         }
         // A name that is being resolved can be waited for by nobody now.
         io_.stop();
+    }
+
+    /// A connection that cannot be begun is closed; why, is logged once in a row.
+    void begin(accepted incoming, client_limit::place place) {
+        auto& shared = loop_.shared;
+        error_code failed;
+        try {
+            auto& client = loop_.connections.add(loop_, std::move(incoming.socket), incoming.client,
+                                                 listener_.local_port(), std::move(place));
+            failed = client.start();
+            if (failed) client.end();
+        } catch (const std::bad_alloc&) {
+            shared.connections.fetch_sub(1, std::memory_order_relaxed);
+            failed = {ENOMEM, boost::system::system_category()};
+        }
+        if (failed && failed != begin_error_)
+            shared.log->error("a connection was dropped: {}", failed.message());
+        begin_error_ = failed;
     }
 
     task<void> accept_loop() {
@@ -152,12 +182,7 @@ class worker::impl {
                 continue;
             }
             loop_.counters.add(counter::connections_accepted);
-            auto& client = loop_.connections.add(loop_, std::move(incoming.socket), incoming.client,
-                                                 listener_.local_port(), std::move(*place));
-            if (const auto failed = client.start()) {
-                shared.log->error("a connection was dropped: {}", failed.message());
-                client.end();
-            }
+            begin(std::move(incoming), std::move(*place));
             publish();
         }
     }
@@ -172,8 +197,9 @@ class worker::impl {
     std::atomic<bool> drain_began_{false};
     unsigned index_;
     bool stopping_ = false;
-    std::size_t freed_ = 0;   ///< sessions since memory was last given back
+    std::size_t freed_ = 0;   ///< sessions, in the sweeps just before this one
     error_code accept_error_; ///< the last, so that it is logged once
+    error_code begin_error_;  ///< likewise
 };
 
 worker::worker(const settings& cfg, shared_state& shared, unsigned index)

@@ -202,3 +202,18 @@ TEST_CASE("the number of upstream connections is bounded, and who finds none fre
     for (client& c : clients) CHECK(c.read().body == "ok");
     CHECK(upstream.connections() == 3);
 }
+
+TEST_CASE("one client that asks without end does not keep another from the upstream's connections") {
+    scripted_upstream upstream(say_ok);
+    proxy p(upstream, {"--threads", "1", "--upstream-connections", "1", "--upstream-connect-timeout", "5s"});
+    client greedy = p.connect(), modest = p.connect();
+    constexpr int many = 300;
+    std::string asked;
+    for (int i = 0; i < many; ++i) asked += request_text("GET", "/greedy/" + std::to_string(i));
+    REQUIRE(greedy.send(asked));
+    upstream.wait_for_requests(3);
+    CHECK(modest.get("/modest").status == 200);
+    // Asked for in turn, it was answered long before the other had all that it wanted.
+    CHECK(upstream.requests() < many);
+    for (int i = 0; i < many; ++i) REQUIRE(greedy.read().status == 200);
+}

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <sys/socket.h>
@@ -35,7 +36,10 @@ struct pair {
 
 /// A loop, and a stream whose peer is `far`.
 struct stage {
-    stage() {
+    /// `send_room`: bytes that the socket takes although the peer takes nothing; 0: what the system gives.
+    explicit stage(int send_room = 0) {
+        if (send_room > 0)
+            (void)::setsockopt(sockets.near.get(), SOL_SOCKET, SO_SNDBUFFORCE, &send_room, sizeof send_room);
         readiness.start();
         REQUIRE_FALSE(io.open(std::move(sockets.near)));
     }
@@ -207,6 +211,41 @@ TEST_CASE("a peer that takes nothing makes a write time out") {
     s.sweep.sweep(s.sweep.now() + milliseconds{100});
     s.finish();
     CHECK(failed == errc::client_timeout);
+}
+
+TEST_CASE("a write's deadline counts although room has come in the same moment") {
+    stage s;
+    const std::string big(4u << 20, 'b');
+    error_code failed;
+    reading got;
+    s.start([](stage& on, std::string_view what, error_code& ec) -> task<void> {
+        ec = co_await on.io.write(what, milliseconds{100});
+    }(s, big, failed));
+    s.start(read_all(s.io, got));
+    s.loop.poll();
+    REQUIRE(s.running == 2);
+    s.io.on_ready(pollable::input | pollable::output); // the writer is to be resumed after the reader
+    s.sweep.sweep(s.sweep.now() + milliseconds{100});
+    s.finish();
+    CHECK(failed == errc::client_timeout);
+}
+
+TEST_CASE("a long write to a peer that takes everything lets others have their turn") {
+    stage s(16 << 20);
+    const std::string big(6u << 20, 'b');
+    error_code ec;
+    const asio::const_buffer all(big.data(), big.size());
+    std::size_t sent = 0, calls = 0;
+    // However much the socket has room for, one call takes a part, and says that there is more.
+    while (sent < big.size()) {
+        const auto left = all + sent;
+        const auto n = s.io.write_now(std::span(&left, 1), ec);
+        ++calls;
+        sent += n;
+        if (n == 0) (void)s.received();
+    }
+    CHECK_FALSE(ec);
+    CHECK(calls > 1);
 }
 
 TEST_CASE("a read can be cancelled, and the next one begins anew") {
