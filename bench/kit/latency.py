@@ -53,13 +53,13 @@ class Bench:
         self.purged = arguments.purged
         self.new_key = 10_000_000
 
-    def new_keys(self, rate):
+    def new_keys(self, rate, *more):
         """For a load that asks at most so often a second."""
         first = self.new_key
         self.new_key += rate * (self.seconds + 5)
         if self.new_key > 99_999_999:
             raise BenchError("eight digits are used up: fewer --rounds or --seconds are needed")
-        return sequence(first)
+        return sequence(first, *more)
 
     def note(self, candidate, text, value):
         self.noted.setdefault((candidate.name, text), []).append(value)
@@ -148,6 +148,9 @@ def purge(bench, candidate):
 def reconcile(bench, candidate):
     """The change log is gone, so that everything that is stored has to be compared with Redis."""
     keep_tagged(bench, candidate)
+    # What has no end cannot lose it: the log has an entry, and the replica has read it.
+    load.run(bench.setting.load_core, candidate.port, bench.new_keys(1, "--requests", 1), 60)
+    wait_until_ready(candidate)
 
     def lose_the_log():
         done = "meshcache_reconciliations_total"
