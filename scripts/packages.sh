@@ -21,7 +21,7 @@ packages_for() {
                 prometheus-cpp-dev libxxhash-dev libssl-dev
             ;;
         test)
-            printf '%s\n' catch2 redis-server redis-tools curl openssl python3
+            printf '%s\n' catch2 redis-server redis-tools curl openssl python3 valgrind
             # Node from elsewhere will do, and Debian's would take its place.
             command -v node >/dev/null || echo nodejs
             command -v npm >/dev/null || echo npm
