@@ -386,7 +386,8 @@ task<void> session::follow() {
         }
         const bool broken = view.cut || view.state == store::fill_state::failed ||
                             view.state == store::fill_state::released || refused;
-        if (holds_back && !broken && part.span.size() == 0) {
+        // Nor is a head sent alone: what is refused before anything was sent may begin anew.
+        if (holds_back && !broken && (part.span.size() == 0 || (!head_sent && view.available == 0))) {
             (void)co_await news_.wait();
             continue;
         }
@@ -398,7 +399,7 @@ task<void> session::follow() {
                                                 exchange_.outcome().detail);
         }
         auto count = broken ? 0 : reader.peek(pieces);
-        if (view.at_end && view.response && position < view.response->content().size()) {
+        if (!broken && view.at_end && view.response && position < view.response->content().size()) {
             // A small answer is completed as it was stored, without having been streamed.
             pieces[0] = view.response->content().substr(static_cast<std::size_t>(position));
             count = 1;
@@ -410,7 +411,7 @@ task<void> session::follow() {
         std::uint64_t total = 0;
         for (const auto piece : taken) total += piece.size();
         clip(taken, position, part.span);
-        const bool last = view.at_end || position + total >= part.span.end;
+        const bool last = !broken && (view.at_end || position + total >= part.span.end);
         gather.clear();
         if (!head_sent) {
             append_dynamic_fields(part.head, &head->meta);

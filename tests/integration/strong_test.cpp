@@ -1,10 +1,13 @@
 // --consistency strong: no answer is older than what Redis had acknowledged when the request came.
 #include "support/catch.hpp"
+#include "support/gate.hpp"
+#include "support/message.hpp"
 #include "support/poisoning.hpp"
 #include "support/proxy.hpp"
 #include "support/redis_server.hpp"
 
 #include <atomic>
+#include <ctime>
 #include <map>
 #include <mutex>
 #include <string>
@@ -196,6 +199,42 @@ TEST_CASE("the end of an answer waits until Redis has acknowledged it") {
         REQUIRE(redis.command({"CLIENT", "UNPAUSE"}).ok());
         CHECK(eventually([&] { return refusing.get("/small").status == 200; }));
     }
+}
+
+TEST_CASE("what Redis has not confirmed does not end whole, even if only its end was still to be sent") {
+    redis_server redis;
+    gate end;
+    scripted_upstream upstream([&](turn& t) {
+        t.send("HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nTransfer-Encoding: chunked\r\n\r\n" +
+               chunk("hello"));
+        if (t.wait(end)) t.send("0\r\n\r\n");
+    });
+    proxy p(upstream, strongly(redis, {"--on-unconfirmed", "503", "--redis-command-timeout", "300ms"}));
+    REQUIRE(p.wait_for_redis("ready"));
+    const bool refuses = GENERATE(true, false), until_close = GENERATE(true, false);
+    INFO((refuses ? "Redis refuses it" : "Redis says nothing")
+         << (until_close ? ", HTTP/1.0" : ", HTTP/1.1"));
+    client c = p.connect();
+    REQUIRE(c.send(until_close ? "GET / HTTP/1.0\r\nHost: shop.example\r\n\r\n" : request_text("GET", "/")));
+    response r = c.read_top();
+    REQUIRE(r.status == 200);
+    CHECK(r.framed.kind == (until_close ? framing::kind_t::until_close : framing::kind_t::chunked));
+    body_reader body(c.raw(), r.framed);
+    client::read_until(body, r, 5);
+    REQUIRE(r.body == "hello");
+    if (refuses) {
+        // A purge of everything, of a moment to come, of which this replica has not heard.
+        const std::string floor = std::to_string((std::time(nullptr) + 50) * 1000);
+        REQUIRE(redis.number({"ZADD", "mc:{default:0}:groups", floor, "a"}) == 1);
+    } else {
+        REQUIRE(redis.command({"CLIENT", "PAUSE", "600000", "WRITE"}).ok());
+    }
+    end.open();
+    while (body.next(r.body)) {
+    }
+    CHECK(r.body == "hello");
+    CHECK_FALSE(body.complete());
+    REQUIRE(redis.command({"CLIENT", "UNPAUSE"}).ok());
 }
 
 TEST_CASE("strong answers are otherwise those of any cache: ranges, conditions, HEAD and variants") {
