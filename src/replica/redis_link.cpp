@@ -128,6 +128,7 @@ steady_time link::impl::in_sync_at(steady_time now) const noexcept {
 
 bool link::impl::invalidate(std::string_view key, const store::version& floor) {
     const http::key_view view = local_.view(key);
+    refuse_below(view.hash, floor);
     if (queue_.invalidate(view, floor, clock_.steady())) wake_writer();
     return hold_against_own(view, floor);
 }

@@ -282,6 +282,8 @@ class link::impl {
     /// Remembers what Redis has refused, for those who ask after the queue has let go of it.
     void note_refusals(const std::vector<store::response_ptr>& sent, const reply_view& reply);
     void note_refusal(std::uint64_t hash, const store::version& version); ///< any thread
+    /// Before the queue gives up what waits below a floor of that key. Any thread.
+    void refuse_below(std::uint64_t hash, const store::version& floor);
     bool was_refused(std::uint64_t hash, const store::version& version) const;
     void on_settled(http::key_view key, const store::version& version, settlement what);
     void expire_settles();

@@ -362,7 +362,7 @@ void link::impl::apply_floor(http::key_view key, const store::version& floor, wa
     const auto bound = store::floor_bound::heard(floor, here);
     floors_.raise(key, floor, bound);
     floors_.hear(key, floor);
-    note_refusal(key.hash, {here.stamp - 1, std::numeric_limits<std::uint64_t>::max()});
+    refuse_below(key.hash, here);
     queue_.with([&](write_queue& q) { q.forget_below(key, here); });
     if (local_.raise_floor(key, bound)) slab_.add(counter::removed_invalidated);
     outdate_lease(key, here);

@@ -7,6 +7,7 @@
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace meshcache::replica {
@@ -97,6 +98,10 @@ void link::impl::note_refusal(std::uint64_t hash, const store::version& version)
     if (refused_.size() >= max_refused) refused_.clear();
     auto& highest = refused_[hash];
     highest = std::max(highest, version);
+}
+
+void link::impl::refuse_below(std::uint64_t hash, const store::version& floor) {
+    note_refusal(hash, {floor.stamp - 1, std::numeric_limits<std::uint64_t>::max()});
 }
 
 bool link::impl::was_refused(std::uint64_t hash, const store::version& version) const {

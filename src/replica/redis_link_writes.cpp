@@ -236,6 +236,7 @@ void link::impl::purge(std::vector<store::selector> what, const store::version& 
         purge_waiter waiter{floor, {}, std::move(handler)};
         for (const store::selector& s : what) {
             std::string name = s.name();
+            if (!s.is_group()) refuse_below(local_.hash(s.text), floor);
             queue_.with([&](write_queue& q) {
                 if (s.is_group())
                     q.purge(name, local_.hash(name), floor, clock_.steady());

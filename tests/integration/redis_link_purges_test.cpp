@@ -40,6 +40,29 @@ TEST_CASE("What a soft purge makes useless before Redis has it counts as refused
     CHECK(said == settlement::refused);
 }
 
+TEST_CASE("What waits for Redis when its own replica invalidates it counts as refused", "[redis]") {
+    redis_server server;
+    replica_under_test a(1, settings_for(server.unix_address()));
+    const bool by_operator = GENERATE(false, true);
+    INFO("by an operator: " << by_operator);
+    server.kill();
+    a.start();
+    const auto version = a.fill("key", "not sent yet");
+    const auto floor = a.now();
+    if (by_operator)
+        a.redis.purge({{.kind = store::selector_kind::key, .host = {}, .text = "key"}}, floor, {});
+    else
+        a.redis.invalidate("key", floor);
+    // Unknown, while it waits; for good, once it was given up.
+    std::optional<settlement> said;
+    CHECK(eventually([&] {
+        const bool asked = a.redis.settle("key", version, [&](settlement what) { said = what; });
+        return !asked || said == settlement::refused;
+    }));
+    CHECK(said == settlement::refused);
+    CHECK_FALSE(a.redis.settle("key", a.now(), [](settlement) {}));
+}
+
 TEST_CASE("A purge beats what was made before it, however late that comes", "[redis]") {
     redis_server server;
     replica_under_test a(1, settings_for(server.unix_address())), b(2, settings_for(server.unix_address()));
