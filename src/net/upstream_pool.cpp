@@ -58,13 +58,17 @@ std::unique_ptr<upstream_connection> upstream_pool::take_idle() {
     return nullptr;
 }
 
-upstream_lease upstream_pool::acquire_idle() {
-    if (stopped_ || !waiting_.empty() || idle_.size() <= promised_) return {};
+upstream_lease upstream_pool::lend_idle() {
     auto connection = take_idle();
     if (!connection) return {};
     connection->reused = true;
     in_use_.push_back(connection->io);
     return {*this, std::move(connection)};
+}
+
+upstream_lease upstream_pool::acquire_idle() {
+    if (stopped_ || !waiting_.empty() || idle_.size() <= promised_) return {};
+    return lend_idle();
 }
 
 task<upstream_lease> upstream_pool::acquire(bool fresh, error_code& ec) {
@@ -79,11 +83,7 @@ task<upstream_lease> upstream_pool::acquire(bool fresh, error_code& ec) {
         const std::size_t room = idle_.size() + cfg_.upstream_connections - open_;
         const bool my_turn = queued || (waiting_.empty() && room > promised_);
         if (!fresh && my_turn) {
-            if (auto connection = take_idle()) {
-                connection->reused = true;
-                in_use_.push_back(connection->io);
-                co_return upstream_lease(*this, std::move(connection));
-            }
+            if (auto lease = lend_idle()) co_return lease;
         } else if (my_turn && open_ >= cfg_.upstream_connections && !idle_.empty()) {
             idle_.erase(idle_.begin());
             --open_;

@@ -85,6 +85,7 @@ class upstream_pool {
 
     task<upstream_lease> connect(error_code& ec);
     std::unique_ptr<upstream_connection> take_idle();
+    upstream_lease lend_idle();
     void put_back(std::unique_ptr<upstream_connection> connection) noexcept;
     void gone() noexcept;
     void promise() noexcept;
