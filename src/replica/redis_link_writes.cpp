@@ -236,15 +236,12 @@ void link::impl::purge(std::vector<store::selector> what, const store::version& 
         purge_waiter waiter{floor, {}, std::move(handler)};
         for (const store::selector& s : what) {
             std::string name = s.name();
-            if (!s.is_group()) refuse_below(local_.hash(s.text), floor);
-            queue_.with([&](write_queue& q) {
-                if (s.is_group())
-                    q.purge(name, local_.hash(name), floor, clock_.steady());
-                else
-                    q.invalidate(local_.view(s.text), floor, clock_.steady());
-            });
-            if (!s.is_group() && hold_against_own(local_.view(s.text), floor))
+            if (s.is_group()) {
+                queue_.with(
+                    [&](write_queue& q) { q.purge(name, local_.hash(name), floor, clock_.steady()); });
+            } else if (invalidate(s.text, floor)) {
                 slab_.add(counter::removed_purged);
+            }
             waiter.names.push_back(std::move(name));
         }
         // Beyond the bound nobody is told; whoever asked gives up by himself.
