@@ -25,15 +25,24 @@ using meshcache::test::replica_under_test;
 using meshcache::test::settings_for;
 using meshcache::test::text_of;
 
-TEST_CASE("What was begun before a gap in the log is not stored, since its floor may have been missed",
-          "[redis]") {
-    redis_server server;
-    replica_under_test a(1, settings_for(server.unix_address()));
+namespace {
+
+/// For a replica that comes to Redis as a user of its own, who can be shut out.
+link_settings settings_of_b(redis_server& server) {
     server.command({"ACL", "SETUSER", "b", "on", ">pw", "~*", "&*", "+@all"});
     auto settings = settings_for(server.tcp_address());
     settings.user = "b";
     settings.password = "pw";
-    replica_under_test b(2, settings);
+    return settings;
+}
+
+} // namespace
+
+TEST_CASE("What was begun before a gap in the log is not stored, since its floor may have been missed",
+          "[redis]") {
+    redis_server server;
+    replica_under_test a(1, settings_for(server.unix_address()));
+    replica_under_test b(2, settings_of_b(server));
     a.start_and_wait();
     b.start_and_wait();
     a.fill("some", "x"); // so that b has a place in the log
@@ -172,12 +181,7 @@ TEST_CASE("A Redis that was restarted empty is filled again, and floors are not 
 TEST_CASE("A replica that was cut off while the log was trimmed reconciles", "[redis]") {
     redis_server server;
     replica_under_test a(1, settings_for(server.unix_address()));
-    // b reaches Redis by the port only, which is then taken away from it.
-    server.command({"ACL", "SETUSER", "b", "on", ">pw", "~*", "&*", "+@all"});
-    auto settings = settings_for(server.tcp_address());
-    settings.user = "b";
-    settings.password = "pw";
-    replica_under_test b(2, settings);
+    replica_under_test b(2, settings_of_b(server));
     a.start_and_wait();
     b.start_and_wait();
     for (const char* key : {"same", "newer", "purged", "lost"}) a.fill(key, "one");
