@@ -2,10 +2,9 @@
 
 #include <meshcache/http/surrogate.hpp>
 
-#define XXH_INLINE_ALL
-#include <algorithm>
 #include <array>
-#include <limits>
+
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 namespace meshcache::replica {
@@ -114,8 +113,7 @@ result<store::response_ptr> decode(std::string_view record, http::key_view key) 
     const std::uint64_t flags = get_big_endian(record, at_flags, 1);
     const std::uint64_t age = get_big_endian(record, at_initial_age, 8);
     if (kind > static_cast<std::uint64_t>(store::response_meta::kind_t::vary) ||
-        flags > (flag_explicit_lifetime | flag_must_revalidate) ||
-        age > static_cast<std::uint64_t>(max_time / 1000) ||
+        flags > (flag_explicit_lifetime | flag_must_revalidate) || age > http::lifetime::age::max().count() ||
         !decode_time(record, at_times, meta.life.response_time) ||
         !decode_time(record, at_times + 8, meta.life.fresh_until) ||
         !decode_time(record, at_times + 16, meta.life.stale_until) ||
@@ -123,8 +121,7 @@ result<store::response_ptr> decode(std::string_view record, http::key_view key) 
         return error_code(errc::record_codec);
     meta.kind = static_cast<store::response_meta::kind_t>(kind);
     meta.status = static_cast<std::uint16_t>(get_big_endian(record, at_status, 2));
-    constexpr std::uint64_t oldest = http::lifetime::age::max().count();
-    meta.life.initial_age = http::lifetime::age{static_cast<std::uint32_t>(std::min(age, oldest))};
+    meta.life.initial_age = http::lifetime::age{static_cast<std::uint32_t>(age)};
     meta.life.explicit_lifetime = (flags & flag_explicit_lifetime) != 0;
     meta.life.must_revalidate = (flags & flag_must_revalidate) != 0;
 

@@ -6,6 +6,9 @@
 #include <string>
 #include <vector>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 using namespace meshcache;
 using namespace meshcache::replica;
 using namespace meshcache::replica::test;
@@ -49,6 +52,14 @@ std::string hex(std::string_view bytes) {
 
 std::string with_byte(std::string record, std::size_t at, int value) {
     record.at(at) = static_cast<char>(value);
+    return record;
+}
+
+/// `record` with the checksum that docs/record-format.md gives it.
+std::string sealed(std::string record) {
+    const XXH64_hash_t sum =
+        XXH3_64bits_withSeed(record.data() + 32, record.size() - 32, XXH3_64bits(record.data(), 24));
+    for (std::size_t i = 0; i < 8; ++i) record[24 + i] = static_cast<char>(sum >> (56 - 8 * i) & 0xff);
     return record;
 }
 
@@ -172,6 +183,24 @@ TEST_CASE("A record that is not whole or not ours is refused for its reason", "[
         const auto back = decode(r.record, view_of("the key"));
         REQUIRE(!back);
         CHECK(back.error() == error_code(r.expected));
+    }
+}
+
+TEST_CASE("A value that no encoder writes is refused, whole though the record is", "[codec]") {
+    const std::string good = encode(*sample());
+    REQUIRE(decode(sealed(good), view_of("the key")));
+    struct row {
+        const char* what;
+        std::size_t at;
+        int value;
+    };
+    const row rows[] = {{"a kind", 17, 2},           {"a flag", 20, 4},       {"a time", 33, 0x40},
+                        {"the last time", 57, 0x40}, {"an age, by 1", 67, 1}, {"an age, by far", 64, 0xff}};
+    for (const row& r : rows) {
+        CAPTURE(r.what);
+        const auto back = decode(sealed(with_byte(good, r.at, r.value)), view_of("the key"));
+        REQUIRE(!back);
+        CHECK(back.error() == error_code(errc::record_codec));
     }
 }
 
