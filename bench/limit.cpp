@@ -6,6 +6,7 @@
 //     --counter FILE               8 bytes, mapped, that hold the number of answers
 //     --status 304                 answers 304 without content
 //     --cache-control TEXT         instead of public, max-age=86400
+//     --content N                  each request has N bytes of content, which are read before the answer
 //     --keys                       the content begins with the eight digits that follow "GET /bench/"
 //     --tags                       with --keys: Surrogate-Key has a tag, t and the first two of the digits
 //     --vary                       with --keys: SIZE is the largest of 16 sizes; the last two digits say
@@ -47,6 +48,7 @@ struct settings {
     const char* counter = nullptr;
     bool not_modified = false;
     std::string cache_control = "public, max-age=86400";
+    std::size_t content = 0; ///< of each request
     bool keys = false;
     bool tags = false;
     bool vary = false;
@@ -94,12 +96,14 @@ std::vector<response> make_responses(const settings& s) {
     return all;
 }
 
-/// One client. `matched` counts the bytes of CR LF CR LF at the end of what was read; `left` the bytes of
-/// answers that the socket has not taken yet. With --keys, `head` has the beginning of a head that was cut.
+/// One client. `matched` counts the bytes of CR LF CR LF at the end of what was read; `unread` the bytes of a
+/// request's content that have not come yet; `left` the bytes of answers that the socket has not taken yet.
+/// With --keys, `head` has the beginning of a head that was cut.
 struct connection {
     int fd = -1;
     response* answer = nullptr;
     unsigned matched = 0;
+    std::size_t unread = 0;
     std::uint64_t left = 0;
     bool waits_to_write = false;
     std::array<char, key_digits> key{};
@@ -134,10 +138,31 @@ std::uint64_t heads_ended(connection& c, std::string_view bytes) noexcept {
     return ended;
 }
 
+/// The number of requests that end in `bytes`, each of a head and so much content.
+std::uint64_t requests_ended(connection& c, std::string_view bytes, std::size_t content) noexcept {
+    if (content == 0) return heads_ended(c, bytes);
+    std::uint64_t ended = 0;
+    while (!bytes.empty()) {
+        if (c.unread > 0) {
+            const auto n = std::min(c.unread, bytes.size());
+            c.unread -= n;
+            bytes.remove_prefix(n);
+            if (c.unread == 0) ++ended;
+        } else {
+            // One head at a time: content may hold what looks like the end of another.
+            const auto byte = bytes.substr(0, 1);
+            bytes.remove_prefix(1);
+            if (heads_ended(c, byte) > 0) c.unread = content;
+        }
+    }
+    return ended;
+}
+
 class server {
   public:
     server(const settings& s, std::uint64_t* answered)
-        : loop_(s.port), responses_(make_responses(s)), keys_(s.keys), answered_(answered) {}
+        : loop_(s.port), responses_(make_responses(s)), content_(s.content), keys_(s.keys),
+          answered_(answered) {}
 
     std::uint16_t port() const noexcept { return loop_.port(); }
 
@@ -165,7 +190,7 @@ class server {
             if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) return drop(c);
             if (n > 0) {
                 const std::string_view bytes(buffer_.data(), static_cast<std::size_t>(n));
-                const auto ended = heads_ended(c, bytes);
+                const auto ended = requests_ended(c, bytes, content_);
                 if (keys_ && !take_key(c, bytes, ended)) return drop(c);
                 *answered_ += ended;
                 c.left += ended * c.answer->bytes.size();
@@ -224,6 +249,7 @@ class server {
 
     bench::event_loop loop_;
     std::vector<response> responses_;
+    std::size_t content_;
     bool keys_;
     std::uint64_t* answered_;
     std::vector<std::unique_ptr<connection>> connections_; ///< by descriptor
@@ -256,6 +282,8 @@ bool parse(int argc, char** argv, settings& s) {
             return false;
         } else if (name == "--counter") {
             s.counter = argv[++i];
+        } else if (name == "--content") {
+            s.content = std::strtoul(argv[++i], nullptr, 10);
         } else if (name == "--cache-control") {
             s.cache_control = argv[++i];
         } else if (name == "--status" && std::string_view(argv[i + 1]) == "304") {
@@ -273,8 +301,8 @@ bool parse(int argc, char** argv, settings& s) {
 int main(int argc, char** argv) {
     settings s;
     if (!parse(argc, argv, s)) {
-        std::fputs("usage: limit PORT SIZE [--counter FILE] [--status 304] [--cache-control TEXT] [--keys "
-                   "[--tags]]\n",
+        std::fputs("usage: limit PORT SIZE [--counter FILE] [--status 304] [--cache-control TEXT] "
+                   "[--content N] [--keys [--tags] [--vary]]\n",
                    stderr);
         return 2;
     }

@@ -15,6 +15,7 @@ BENCHES = {
     "conditional": TIMED,
     "zipf": TIMED,
     "pass": TIMED,
+    "post": TIMED,
     "misses": TIMED,
     "mix": TIMED,
     "latency": TIMED,

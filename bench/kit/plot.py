@@ -13,6 +13,7 @@ FIGURES = {
     "conditional": ("cpu_us", "CPU µs per request"),
     "zipf": ("cpu_us", "CPU µs per request"),
     "pass": ("cpu_us", "CPU µs per request"),
+    "post": ("cpu_us", "CPU µs per request"),
     "misses": ("cpu_us", "CPU µs per request"),
     "mix": ("cpu_us", "CPU µs per request"),
     "latency": ("p99_us", "p99 µs"),

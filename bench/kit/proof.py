@@ -7,8 +7,8 @@ from .load import run as run_load
 from .machine import BenchError
 
 
-def get(connection, fields, path=PATH):
-    connection.request("GET", path, headers=fields)
+def get(connection, fields, path=PATH, method="GET", posted=None):
+    connection.request(method, path, posted, fields)
     response = connection.getresponse()
     return response, response.read()
 
@@ -16,11 +16,11 @@ def get(connection, fields, path=PATH):
 class Prover:
     """One kept connection to a candidate. Everything raises BenchError where the candidate does otherwise."""
 
-    def __init__(self, candidate, upstream, path=PATH):
+    def __init__(self, candidate, upstream, path=PATH, method="GET", posted=None):
         self.candidate = candidate
         self.upstream = upstream
-        self.path = path
-        self.expected = content(upstream, path)
+        self.request = (path, method, posted)
+        self.expected = content(upstream, *self.request)
         self.connection = http.client.HTTPConnection("127.0.0.1", candidate.port, timeout=5)
         self.connection.connect()
         self.socket = self.connection.sock
@@ -36,7 +36,7 @@ class Prover:
 
     def ask(self, fields, status=200, expected=None):
         """Asks once; whether the answer is marked as a hit."""
-        response, got = get(self.connection, fields, self.path)
+        response, got = get(self.connection, fields, *self.request)
         expected = self.expected if expected is None else expected
         if response.status != status or got != expected:
             self.fail(f"answers {response.status} with {len(got)} bytes that are not the upstream's")
@@ -52,10 +52,10 @@ class Prover:
             time.sleep(.02)
 
 
-def content(upstream, path):
+def content(upstream, path, method="GET", posted=None):
     """What the upstream itself answers."""
     direct = http.client.HTTPConnection("127.0.0.1", upstream.port, timeout=5)
-    _, got = get(direct, {}, path)
+    _, got = get(direct, {}, path, method, posted)
     direct.close()
     if len(got) != upstream.size:
         raise BenchError(f"the upstream answers {len(got)} bytes instead of {upstream.size}")
@@ -86,9 +86,9 @@ def not_modified(candidate, upstream, fields):
             prover.fail("asks the upstream instead of answering from its cache")
 
 
-def passes(candidate, upstream, fields):
+def passes(candidate, upstream, fields, method="GET", posted=None):
     """Each request reaches the upstream, and its answer the client."""
-    with Prover(candidate, upstream) as prover:
+    with Prover(candidate, upstream, PATH, method, posted) as prover:
         for _ in range(20):
             before = upstream.answered()
             if prover.ask(fields) and candidate.is_cache:

@@ -12,7 +12,7 @@ sys.dont_write_bytecode = True
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench"))
 
-from kit import compare, following, load, machine, plot, proof, rounds, servers  # noqa: E402
+from kit import compare, following, load, machine, plot, posting, proof, rounds, servers  # noqa: E402
 from kit.candidates import Candidate  # noqa: E402
 from kit.machine import BenchError  # noqa: E402
 
@@ -127,6 +127,19 @@ class ToolsTest(unittest.TestCase):
         candidate.port = self.tool("limit", 1024)  # answers by itself
         with self.assertRaisesRegex(BenchError, "does not ask the upstream once"):
             proof.passes(candidate, upstream, {})
+        with self.assertRaisesRegex(BenchError, "does not ask the upstream once"):
+            proof.passes(candidate, upstream, {}, "POST", b"x" * 1024)
+
+    def test_each_post_is_answered_once(self):
+        upstream = self.upstream("--content", 1024)
+        candidate = Candidate()
+        candidate.port = self.tool("relay", upstream.port)
+        candidate.is_cache = False
+        proof.passes(candidate, upstream, {}, "POST", b"x" * 1024)
+        posted = posting.Post(1024, []).load(candidate)
+        before = upstream.answered()
+        self.assertEqual(self.ask(candidate.port, posted, "--requests", 100)["requests"], 100)
+        self.assertEqual(upstream.answered(), before + 100)
 
 
 def one_round(**figures):
