@@ -161,6 +161,7 @@ action exchange::share(const http::response_head& response, const http::body_fra
     std::string text;
     char date[http::date_size];
     http::write_date(now, date);
+    text.reserve(response.size + 128); // and what is added: Via, Date, tags
     http::write_client_head(response, {date, sizeof date}, true, text);
     std::optional<std::uint64_t> length;
     if (framing.kind == http::body_kind::length) length = framing.length;

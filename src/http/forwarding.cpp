@@ -116,23 +116,18 @@ passage judge_request_field(const field& f) {
     }
 }
 
-/// All lines of `id` as one list, with `last` at its end.
-void append_combined(std::string_view name, const field_list& fields, field_id id, std::string_view last,
-                     std::string& out) {
-    out += name;
-    out += ": ";
-    for (const field& f : fields) {
-        if (f.id != id || f.value.empty()) continue;
-        out += f.value;
-        out += ", ";
-    }
-    out += last;
-    out += "\r\n";
+/// The beginning of a line to whose list an element is to be added: all lines of `id` as one, if that is to
+/// be continued.
+void append_list(field_id id, const field_list& fields, bool continued, std::string& out) {
+    out.append(canonical_name(id)).append(": ");
+    if (!continued) return;
+    for (const field& f : fields)
+        if (f.id == id && !f.value.empty()) out.append(f.value).append(", ");
 }
 
 /// One element of Forwarded (RFC 7239, section 4).
-std::string forwarded_element(const client_facts& client, std::string_view host) {
-    std::string out = "for=";
+void append_forwarded_element(const client_facts& client, std::string_view host, std::string& out) {
+    out += "for=";
     if (client.address.empty())
         out += "unknown";
     else if (client.address.find(':') != std::string_view::npos)
@@ -147,7 +142,6 @@ std::string forwarded_element(const client_facts& client, std::string_view host)
             out.append("\"").append(host).append("\"");
     }
     out += ";proto=http";
-    return out;
 }
 
 /// X-Forwarded-* and Forwarded. From an untrusted client nothing of its own remains; of a trusted one the
@@ -155,25 +149,23 @@ std::string forwarded_element(const client_facts& client, std::string_view host)
 void append_client_facts(const field_list& fields, const client_facts& client, std::string_view host,
                          std::string& out) {
     const bool trusted = client.trust_forwarded;
-    const auto list = [&](field_id id, std::string_view last) {
-        if (trusted)
-            append_combined(canonical_name(id), fields, id, last, out);
-        else
-            append_line(canonical_name(id), last, out);
-    };
     const auto single = [&](field_id id, std::string_view value) {
         const bool sent = trusted && fields.has(id);
         if (!sent && !value.empty()) append_line(canonical_name(id), value, out);
     };
-    if (!client.address.empty())
-        list(field_id::x_forwarded_for, client.address);
-    else if (trusted)
+    if (!client.address.empty()) {
+        append_list(field_id::x_forwarded_for, fields, trusted, out);
+        out.append(client.address).append("\r\n");
+    } else if (trusted) {
         for (const field& f : fields)
             if (f.id == field_id::x_forwarded_for) append_line(f.name, f.value, out);
+    }
     single(field_id::x_forwarded_host, host);
     single(field_id::x_forwarded_proto, "http");
     single(field_id::x_forwarded_port, client.local_port);
-    list(field_id::forwarded, forwarded_element(client, host));
+    append_list(field_id::forwarded, fields, trusted, out);
+    append_forwarded_element(client, host, out);
+    out += "\r\n";
 }
 
 void append_via(int minor, std::string& out) {

@@ -199,6 +199,7 @@ class session {
     std::string text_;    ///< heads to the client
     std::string up_text_; ///< heads to the upstream
     std::vector<std::string_view> pieces_;
+    std::vector<asio::const_buffer> gather_; ///< a head and pieces, or pieces, as they are relayed
 };
 
 class session_waker final : public store::fill_waiter, public std::enable_shared_from_this<session_waker> {

@@ -69,8 +69,8 @@ task<bool> session::relay_response(upstream_connection& upstream, const http::bo
     upstream.in.consume(head.size);
 
     body_source source(upstream.io, upstream.in, framing, loop_.cfg.upstream_idle_timeout);
-    std::vector<asio::const_buffer> gather;
-    gather.emplace_back(text_.data(), text_.size());
+    gather_.clear();
+    gather_.emplace_back(text_.data(), text_.size());
     chunk_line size_line;
     pieces_.clear();
     bool client_gone = false;
@@ -83,8 +83,8 @@ task<bool> session::relay_response(upstream_connection& upstream, const http::bo
     for (;;) {
         const bool last = sound && source.done();
         if (last) filter.append(source.trailers(), trailers);
-        (void)append_content(gather, pieces_, chunked, last, size_line, trailers);
-        std::span<asio::const_buffer> unsent(gather);
+        (void)append_content(gather_, pieces_, chunked, last, size_line, trailers);
+        std::span<asio::const_buffer> unsent(gather_);
         auto sent = io_.write_at_once(unsent);
         if (!sent) sent = co_await io_.write(unsent, loop_.cfg.write_timeout);
         if (const auto ec = *sent) {
@@ -93,7 +93,7 @@ task<bool> session::relay_response(upstream_connection& upstream, const http::bo
             break;
         }
         if (!sound || source.done()) break;
-        gather.clear();
+        gather_.clear();
         asked_ = &upstream;
         const auto ec = co_await source.next(pieces_);
         asked_ = nullptr;
