@@ -397,9 +397,8 @@ bool parse(int argc, char** argv, settings& s) {
 int main(int argc, char** argv) {
     settings s;
     if (!parse(argc, argv, s)) {
-        std::fputs("usage: load PORT SIZE CONNECTIONS SECONDS [--status N] [--sequence FIRST | --zipf KEYS] "
-                   "[--check] "
-                   "[--vary] [--check] [--requests N] [--rate R] <REQUEST\n",
+        std::fputs("usage: load PORT SIZE CONNECTIONS SECONDS [--status N] [--sequence FIRST] [--zipf KEYS] "
+                   "[--new EVERY FIRST] [--vary] [--check] [--requests N] [--rate R] <REQUEST\n",
                    stderr);
         return 2;
     }

@@ -2,6 +2,7 @@
 """The bench's tools do what it relies on: the upstream counts and tells keys, the load finds wrong answers, the
 proofs find servers that cheat, and the tables mark what does not hold. Nothing here depends on how long things take."""
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -40,6 +41,15 @@ class ToolsTest(unittest.TestCase):
 
     def ask(self, port, asked, *options):
         return load.run(CORE, port, asked, 60, *options, connections=7)
+
+    def test_the_usage_of_each_tool_names_all_its_options(self):
+        for name in ("limit", "load"):
+            options = set(re.findall(r'name == "(--[a-z-]+)"', (ROOT / "bench" / f"{name}.cpp").read_text()))
+            self.assertGreater(len(options), 3, name)
+            said = subprocess.run([machine.compile_tool(name)], capture_output=True, text=True, check=False)
+            self.assertEqual(said.returncode, 2)
+            for option in options:
+                self.assertIn(option, said.stderr, name)
 
     def test_the_load_asks_as_often_as_it_should_and_the_upstream_counts(self):
         upstream = self.upstream()
