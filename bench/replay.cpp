@@ -1,13 +1,17 @@
-// Replays a recorded trace through the real store, and beside it through LRU and Belady's optimum. A response
-// takes the same in all three, with its part of the tables that find it; ghosts and what the store has of
+// Replays a trace through the real store, and beside it through LRU, SIEVE and Belady's optimum. A response
+// takes the same in all of them, with its part of the tables that find it; ghosts and what the store has of
 // fixed size come out of the store's room alone.
 //
-//   replay [--content BYTES] [--shards N] PERCENT... <TRACE    prints one line of JSON for each size
+//   replay [--content BYTES] [--shards N] [--bound BYTES]... [PERCENT...] <TRACE
+//
+// Prints one line of JSON for each PERCENT and each --bound.
 //
 // TRACE: one request a line, its key and, where there is one, the size of its content (otherwise BYTES, 1024
 // unless set). A key that comes with another size than before is a new version: a miss, and takes the place
 // of the old one. PERCENT: the bound, as a part of what the responses of all distinct keys take in memory,
 // the largest of each.
+#include "policies.hpp"
+
 #include <meshcache/store/cache.hpp>
 
 #include <algorithm>
@@ -15,10 +19,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
-#include <limits>
-#include <list>
 #include <map>
-#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -28,12 +29,8 @@
 namespace {
 
 namespace store = meshcache::store;
-
-struct request {
-    std::uint64_t key;
-    std::size_t content; ///< bytes
-    std::size_t charge;  ///< what its response takes in memory, with its part of the tables
-};
+using bench::request;
+using bench::tally;
 
 constexpr std::string_view head =
     "HTTP/1.1 200 OK\r\nDate: Thu, 26 Nov 2026 00:00:00 GMT\r\n"
@@ -103,19 +100,6 @@ trace read_trace(std::istream& in, std::size_t content) {
     return t;
 }
 
-/// Counts of one run.
-struct tally {
-    std::size_t hits = 0, hit_bytes = 0, requests = 0, bytes = 0;
-
-    void count(const request& r, bool hit) {
-        ++requests;
-        bytes += r.content;
-        if (!hit) return;
-        ++hits;
-        hit_bytes += r.content;
-    }
-};
-
 tally replay_store(const trace& t, std::size_t limit, std::size_t shards) {
     store::cache_settings settings;
     settings.bytes = limit;
@@ -138,81 +122,8 @@ tally replay_store(const trace& t, std::size_t limit, std::size_t shards) {
     return out;
 }
 
-tally replay_lru(const trace& t, std::size_t limit) {
-    std::list<request> order; // the latest in front
-    std::unordered_map<std::uint64_t, decltype(order)::iterator> in;
-    std::size_t used = 0;
-    tally out;
-    for (const auto& r : t.requests) {
-        const auto at = in.find(r.key);
-        const bool hit = at != in.end() && at->second->content == r.content;
-        out.count(r, hit);
-        if (hit) {
-            order.splice(order.begin(), order, at->second);
-            continue;
-        }
-        if (at != in.end()) {
-            used -= at->second->charge;
-            order.erase(at->second);
-            in.erase(at);
-        }
-        if (r.charge > limit) continue;
-        while (used + r.charge > limit) {
-            used -= order.back().charge;
-            in.erase(order.back().key);
-            order.pop_back();
-        }
-        order.push_front(r);
-        in[r.key] = order.begin();
-        used += r.charge;
-    }
-    return out;
-}
-
-/// Keeps what is asked for again the soonest; a response that is asked for later than all that are kept does
-/// not enter. The optimum where all are of one size.
-tally replay_belady(const trace& t, std::size_t limit) {
-    constexpr auto never = std::numeric_limits<std::size_t>::max();
-    std::vector<std::size_t> next(t.requests.size(), never);
-    std::unordered_map<std::uint64_t, std::size_t> seen;
-    for (auto i = t.requests.size(); i-- > 0;) {
-        const auto [at, fresh] = seen.emplace(t.requests[i].key, i);
-        if (fresh) continue;
-        const auto later = std::exchange(at->second, i);
-        if (t.requests[later].content == t.requests[i].content) next[i] = later;
-    }
-    struct kept {
-        std::size_t next, charge;
-    };
-    std::unordered_map<std::uint64_t, kept> in;
-    std::set<std::pair<std::size_t, std::uint64_t>> by_next; // of all that are in
-    std::size_t used = 0;
-    tally out;
-    for (std::size_t i = 0; i < t.requests.size(); ++i) {
-        const auto& r = t.requests[i];
-        const auto at = in.find(r.key); // kept only until the same version is asked for
-        out.count(r, at != in.end());
-        if (at != in.end()) {
-            by_next.erase({at->second.next, r.key});
-            used -= at->second.charge;
-            in.erase(at);
-        }
-        if (next[i] == never || r.charge > limit) continue;
-        in[r.key] = {next[i], r.charge};
-        by_next.insert({next[i], r.key});
-        used += r.charge;
-        while (used > limit) {
-            const auto last = std::prev(by_next.end());
-            used -= in[last->second].charge;
-            in.erase(last->second);
-            by_next.erase(last);
-        }
-    }
-    return out;
-}
-
 void print(const char* name, const tally& t, const char* after) {
-    std::printf("\"%s\":{\"objects\":%.4f,\"bytes\":%.4f}%s", name,
+    std::printf("\"%s\":{\"hits\":%zu,\"objects\":%.4f,\"bytes\":%.4f}%s", name, t.hits,
                 static_cast<double>(t.hits) / static_cast<double>(t.requests),
                 static_cast<double>(t.hit_bytes) / static_cast<double>(t.bytes), after);
 }
@@ -222,18 +133,26 @@ void print(const char* name, const tally& t, const char* after) {
 int main(int argc, char** argv) {
     std::size_t content = 1024, shards = 1;
     std::vector<double> percents;
-    bool usable = argc > 1;
+    std::vector<std::size_t> bounds;
+    bool usable = true;
     for (int i = 1; i < argc; ++i) {
         const std::string_view word = argv[i];
-        if ((word == "--content" || word == "--shards") && i + 1 < argc) {
-            (word == "--content" ? content : shards) = std::strtoul(argv[++i], nullptr, 10);
+        const auto number = [&] { return i + 1 < argc ? std::strtoul(argv[++i], nullptr, 10) : 0; };
+        if (word == "--content") {
+            content = number();
+        } else if (word == "--shards") {
+            shards = number();
+        } else if (word == "--bound") {
+            bounds.push_back(number());
+            usable = usable && bounds.back() > 0;
         } else {
             percents.push_back(std::strtod(argv[i], nullptr));
             usable = usable && percents.back() > 0;
         }
     }
-    if (!usable || percents.empty()) {
-        std::fputs("usage: replay [--content BYTES] [--shards N] PERCENT... <TRACE\n", stderr);
+    if (!usable || content == 0 || shards == 0 || (percents.empty() && bounds.empty())) {
+        std::fputs("usage: replay [--content BYTES] [--shards N] [--bound BYTES]... [PERCENT...] <TRACE\n",
+                   stderr);
         return 2;
     }
     std::ios::sync_with_stdio(false);
@@ -242,11 +161,14 @@ int main(int argc, char** argv) {
         std::fputs("replay: the trace is empty\n", stderr);
         return 1;
     }
-    for (const double percent : percents) {
-        const auto limit = static_cast<std::size_t>(static_cast<double>(t.whole) * percent / 100);
+    const auto whole = static_cast<double>(t.whole);
+    const auto replay = [&](double percent, std::size_t limit) {
         std::printf("{\"percent\":%g,\"limit\":%zu,\"requests\":%zu,", percent, limit, t.requests.size());
         print("meshcache", replay_store(t, limit, shards), ",");
-        print("lru", replay_lru(t, limit), ",");
-        print("belady", replay_belady(t, limit), "}\n");
-    }
+        print("lru", bench::replay_queue<bench::lru>(t.requests, limit), ",");
+        print("sieve", bench::replay_queue<bench::sieve>(t.requests, limit), ",");
+        print("belady", bench::replay_belady(t.requests, limit), "}\n");
+    };
+    for (const double percent : percents) replay(percent, static_cast<std::size_t>(whole * percent / 100));
+    for (const auto bound : bounds) replay(100 * static_cast<double>(bound) / whole, bound);
 }

@@ -39,7 +39,8 @@ def add_arguments(parser):
     parser.add_argument("--seconds", type=int, default=5, help="length of one measurement [5]")
     parser.add_argument("--meshcache", metavar="PATH", help="the binary [build/release/meshcache]")
     parser.add_argument("--wait-quiet", type=int, default=0, metavar="SECONDS", help="of each bench [0]")
-    parser.add_argument("--traces", metavar="FOLDER", help="of traces; without it, they are left out")
+    parser.add_argument("--traces", metavar="FOLDER", help="of recorded traces, beside those that `traces` "
+                                                              "generates")
     parser.add_argument("--except", dest="left_out", default="", metavar="NAME,...", help="of " + ", ".join(BENCHES))
 
 
@@ -56,7 +57,7 @@ def command(name, arguments, folder):
 def run(arguments):
     folder = Path(arguments.folder)
     folder.mkdir(parents=True, exist_ok=True)
-    left_out = set(arguments.left_out.split(",")) | (set() if arguments.traces else {"traces"})
+    left_out = set(arguments.left_out.split(","))
     failed = []
     for name in BENCHES:
         if name in left_out:
