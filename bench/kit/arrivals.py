@@ -2,7 +2,7 @@
 import time
 from contextlib import ExitStack
 
-from . import load, pace, proof, rounds, servers
+from . import load, pace, proof, rounds
 from .candidates import CACHES, Limit
 from .machine import say
 
@@ -28,7 +28,7 @@ def run(arguments):
                            connections=arguments.connections, rate=arguments.rate, rounds=arguments.rounds,
                            seconds=arguments.seconds, realtime=bool(pace.realtime()))
     with ExitStack() as stack:
-        setting = rounds.open_setting(stack, rounds.Scenario(), servers.find_meshcache(arguments.meshcache))
+        setting = rounds.open_setting(stack, rounds.Scenario(), arguments.meshcache)
         candidates = [kind() for kind in kinds]
         for candidate in candidates:
             stack.callback(candidate.stop)

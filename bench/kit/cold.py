@@ -3,7 +3,7 @@ import socket
 import time
 from contextlib import ExitStack
 
-from . import load, machine, proof, rounds, servers
+from . import load, proof, rounds, servers
 from .candidates import CACHES
 from .machine import BenchError, say
 
@@ -72,8 +72,7 @@ def run(arguments):
     patience = time.monotonic() + arguments.wait_quiet
 
     def measurement(kind, number):
-        if time.monotonic() < patience:
-            machine.wait_until_quiet(patience - time.monotonic())
+        rounds.wait_for_peace(patience)
         result = measure(kind, binary)
         say(f"  round {number + 1}/{arguments.rounds}: {kind.name:<16}{result['ms']:8.1f} ms")
         return result

@@ -3,7 +3,7 @@ import statistics
 import time
 from contextlib import ExitStack
 
-from . import admin, load, machine, replicas, rounds, servers
+from . import admin, load, machine, replicas, rounds
 from .machine import BenchError, say
 
 HELP = "cost of following the change log with 2, 5, 10 and 20 replicas, and a model of more"
@@ -68,20 +68,18 @@ def run(arguments):
     output = rounds.Output(arguments, "following", f"one replica writes {arguments.rate:,} records of 1 KiB a second, "
                            f"the others follow, for {arguments.seconds} s", rate=arguments.rate,
                            seconds=arguments.seconds)
-    scenario = rounds.Scenario()
-    scenario.upstream_options = ("--keys",)
     summary = {}
     with ExitStack() as stack:
-        setting = rounds.open_setting(stack, scenario, servers.find_meshcache(arguments.meshcache))
+        setting = rounds.open_setting(stack, rounds.Keyed(), arguments.meshcache)
         for count in counts:
-            if time.monotonic() < patience:
-                machine.wait_until_quiet(patience - time.monotonic())
+            rounds.wait_for_peace(patience)
             summary[f"{count} replicas"] = measure(setting, count, arguments.rate, arguments.seconds)
             say(f"  {count} replicas: Redis {summary[f'{count} replicas']['redis_us']:.1f} us a record")
     lines = ["| | records per entry of the log | Redis' CPU µs per record | writer's strand | each follower | "
              "propagation p50 / p99 ms |", "|---|---|---|---|---|---|"]
     lines += [f"| {name} | {s['records_per_entry']:.1f} | {s['redis_us']:.1f} | {s['writer_us']:.1f} | "
-              f"{s['follower_us']:.1f} | {s['propagation_p50_ms']:.1f} / {s['propagation_p99_ms']:.1f} |" for name, s in summary.items()]
+              f"{s['follower_us']:.1f} | {s['propagation_p50_ms']:.1f} / {s['propagation_p99_ms']:.1f} |"
+              for name, s in summary.items()]
     result = {"name": "following", "title": "cost of following the change log", "summary": summary}
     if len(set(counts)) > 1:
         base, each = fit([(s["replicas"], s["redis_us"]) for s in summary.values()])

@@ -235,7 +235,7 @@ def run(arguments):
     rounds.install(kinds)
     patience = time.monotonic() + arguments.wait_quiet
     with ExitStack() as stack:
-        setting = rounds.open_setting(stack, Hot(), servers.find_meshcache(arguments.meshcache))
+        setting = rounds.open_setting(stack, Hot(), arguments.meshcache)
         candidates = [kind() for kind in kinds]
         for candidate in candidates:
             stack.callback(candidate.stop)

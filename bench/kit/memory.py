@@ -3,7 +3,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from . import admin, load, proof, rounds, servers
+from . import admin, load, proof, rounds
 from .candidates import Meshcache, MeshcacheRedis, Varnish
 from .machine import BenchError, say
 
@@ -90,10 +90,8 @@ def run(arguments):
     lines = ["| | before | with them | bytes for each | counted by itself | of it key, head, content | beyond |",
              "|---|---|---|---|---|---|---|"]
     summary = {}
-    scenario = rounds.Scenario()
-    scenario.upstream_options = ("--keys",)
     with ExitStack() as stack:
-        setting = rounds.open_setting(stack, scenario, servers.find_meshcache(arguments.meshcache))
+        setting = rounds.open_setting(stack, rounds.Keyed(), arguments.meshcache)
         for kind in kinds:
             candidate = kind()
             stack.callback(candidate.stop)

@@ -6,7 +6,7 @@ import threading
 import time
 from contextlib import ExitStack
 
-from . import machine, replicas, rounds, servers
+from . import machine, replicas, rounds
 from .machine import BenchError, say
 
 HELP = "two replicas: from a change at one to its being visible at the other"
@@ -155,7 +155,7 @@ def run(arguments):
                                                      "kind, one after the other", changes=arguments.changes)
     rng = random.Random(1)
     with ExitStack() as stack:
-        setting = rounds.open_setting(stack, rounds.Scenario(), servers.find_meshcache(arguments.meshcache))
+        setting = rounds.open_setting(stack, rounds.Scenario(), arguments.meshcache)
         application = Application()
         stack.callback(application.stop)
         group = replicas.Group(stack, setting, 2, application.port)

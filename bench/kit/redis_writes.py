@@ -134,10 +134,8 @@ def run(arguments):
     kinds = [WriteBehind, Webdis]
     rounds.install(kinds)
     patience = time.monotonic() + arguments.wait_quiet
-    scenario = rounds.Scenario()
-    scenario.upstream_options = ("--keys",)
     with ExitStack() as stack:
-        setting = rounds.open_setting(stack, scenario, servers.find_meshcache(arguments.meshcache))
+        setting = rounds.open_setting(stack, rounds.Keyed(), arguments.meshcache)
         behind, webdis = candidates = [kind() for kind in kinds]
         for candidate in candidates:
             stack.callback(candidate.stop)

@@ -52,6 +52,11 @@ class Scenario:
         return []
 
 
+class Keyed(Scenario):
+    """For measurements of many keys that have a table of their own: the contents tell their keys."""
+    upstream_options = ("--keys",)
+
+
 def add_arguments(parser, candidates):
     parser.add_argument("--rounds", type=int, default=5, help="alternating rounds [5]")
     parser.add_argument("--seconds", type=int, default=5, help="length of one measurement [5]")
@@ -159,13 +164,18 @@ def measure(candidate, setting, scenario, seconds):
     return dict(result, **scenario.check(candidate, setting, report))
 
 
+def wait_for_peace(patience):
+    """Until the machine does nothing else, or `patience` has run out."""
+    remaining = patience - time.monotonic()
+    if remaining > 0:
+        machine.wait_until_quiet(remaining)
+
+
 def in_peace(patience, measurement):
     """The measurement at a moment in which the machine does nothing else, and again if others came in between;
     until `patience` has run out."""
     while True:
-        remaining = patience - time.monotonic()
-        if remaining > 0:
-            machine.wait_until_quiet(remaining)
+        wait_for_peace(patience)
         result = measurement()
         if result["foreign"] <= FOREIGN or time.monotonic() >= patience:
             return result
@@ -205,8 +215,9 @@ def take_turns(candidates, rounds, measurement):
     return results
 
 
-def open_setting(stack, scenario, binary):
-    """The directory and the upstream of a scenario, closed with the stack."""
+def open_setting(stack, scenario, meshcache):
+    """The directory and the upstream of a scenario, closed with the stack. `meshcache`: as in --meshcache."""
+    binary = servers.find_meshcache(meshcache)
     server_core, load_core = machine.cores()
     directory = Path(stack.enter_context(
         tempfile.TemporaryDirectory(prefix="meshcache-bench-", dir=machine.tmpfs_dir())))
@@ -217,7 +228,7 @@ def open_setting(stack, scenario, binary):
 
 def run_scenario(arguments, scenario, patience):
     with ExitStack() as stack:
-        setting = open_setting(stack, scenario, servers.find_meshcache(arguments.meshcache))
+        setting = open_setting(stack, scenario, arguments.meshcache)
         candidates = [kind() for kind in scenario.candidates]
         for candidate in candidates:
             stack.callback(candidate.stop)

@@ -4,7 +4,7 @@ import statistics
 import time
 from contextlib import ExitStack
 
-from . import admin, load, machine, proof, rounds, servers
+from . import admin, load, machine, proof, rounds
 from .candidates import Meshcache
 from .machine import BenchError, say
 
@@ -78,11 +78,9 @@ def run(arguments):
     output = rounds.Output(arguments, "scaling", f"hits of 1 KiB, load on both cores, medians of {arguments.rounds} "
                            f"alternating rounds of {arguments.seconds} s", rounds=arguments.rounds,
                            seconds=arguments.seconds)
-    scenario = rounds.Scenario()
-    scenario.upstream_options = ("--keys",)
     summary = {}
     with ExitStack() as stack:
-        setting = rounds.open_setting(stack, scenario, servers.find_meshcache(arguments.meshcache))
+        setting = rounds.open_setting(stack, rounds.Keyed(), arguments.meshcache)
         candidates = [Threads(1, cores[0]), Threads(2, ",".join(map(str, cores)))]
         for candidate in candidates:
             stack.callback(candidate.stop)
@@ -90,8 +88,7 @@ def run(arguments):
             keep(candidate, setting, arguments.keys)
         for title, keys in ((f"Zipf over {arguments.keys:,} keys", arguments.keys), ("one key", 1)):
             def measurement(candidate, number, title=title, keys=keys):
-                if time.monotonic() < patience:
-                    machine.wait_until_quiet(patience - time.monotonic())
+                rounds.wait_for_peace(patience)
                 result = measure(candidate, setting, keys, arguments.seconds, cores)
                 say(f"  {title}, round {number + 1}/{arguments.rounds}: {candidate.name} {result['rate']:,.0f}/s, "
                     f"{result['cpu_us']:.2f} us")
@@ -101,7 +98,8 @@ def run(arguments):
                 summary[f"{title}, {name}"] = {what: statistics.median(v[what] for v in values)
                                                for what in values[0]} | {
                     "cpu_us_spread": rounds.spread([v["cpu_us"] for v in values])}
-    lines = ["| | req/s | CPU µs per request | spread | cores it had | CPU against one thread's |", "|---|---|---|---|---|---|"]
+    lines = ["| | req/s | CPU µs per request | spread | cores it had | CPU against one thread's |",
+             "|---|---|---|---|---|---|"]
     for name, s in summary.items():
         alone = summary[name.rpartition(",")[0] + ", 1 thread"]
         lines.append(f"| {name} | {s['rate']:,.0f} | {s['cpu_us']:.2f} | {s['cpu_us_spread']:.0%} | {s['busy']:.2f} | "
