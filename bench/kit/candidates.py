@@ -98,9 +98,10 @@ class MeshcacheRedis(Meshcache):
     """meshcache that shares its cache. Its Redis runs on the load's core and is not counted as the server."""
     name = "meshcache+redis"
     programs = {"redis-server": "redis-server"}
+    redis_memory = "0"  # no limit
 
     def arguments(self, setting):
-        self.redis = Redis(setting, setting.load_core)
+        self.redis = Redis(setting, setting.load_core, memory=self.redis_memory)
         self.helpers.append(self.redis)
         return ["--redis", f"redis://127.0.0.1:{self.redis.port}"]
 

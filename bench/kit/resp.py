@@ -6,11 +6,11 @@ from .servers import Server, free_port
 
 
 class Redis(Server):
-    """A redis-server in memory on that core."""
+    """A redis-server in memory on that core. `memory`: as in maxmemory, 0 is no limit."""
 
-    def __init__(self, setting, core, name="redis"):
+    def __init__(self, setting, core, name="redis", memory="0"):
         self.port = free_port()
-        config = setting.configure("redis.conf", setting.directory / f"{name}.conf", PORT=self.port)
+        config = setting.configure("redis.conf", setting.directory / f"{name}.conf", PORT=self.port, MEMORY=memory)
         super().__init__(["redis-server", config], core, setting.directory, name)
         self.wait_for_port(self.port)
 
