@@ -1,5 +1,5 @@
-#include "support.hpp"
 #include "support/catch.hpp"
+#include "validation_support.hpp"
 
 #include <meshcache/http/grammar.hpp>
 #include <meshcache/http/range.hpp>
@@ -16,6 +16,7 @@
 using namespace meshcache;
 using namespace meshcache::http;
 using test::at;
+using test::stored;
 using kind = requested_ranges::kind;
 
 namespace {
@@ -43,18 +44,6 @@ std::string bytes_apart(std::size_t n, std::size_t step) {
     }
     return out;
 }
-
-/// A stored 200 with these lines.
-struct stored {
-    explicit stored(std::string_view lines, std::string_view status = "200 OK")
-        : text("HTTP/1.1 " + std::string(status) + "\r\n" + std::string(lines)) {
-        if (!read_stored_head(text, head)) throw std::invalid_argument("not a stored head: " + text);
-    }
-    stored(const stored&) = delete;
-    stored& operator=(const stored&) = delete;
-    const std::string text;
-    response_head head;
-};
 
 } // namespace
 
