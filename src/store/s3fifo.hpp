@@ -6,13 +6,16 @@
 //
 // Where it differs from the paper, it does because the traces of s3fifo_replay_test and bench/replay.cpp said
 // so: uses count to 7 instead of 3, the small queue has 14 % instead of 10, ghosts are twice as many as
-// nodes, and what leaves the main queue becomes a ghost as well. More ghosts would raise the hit ratio at
-// equal room, but take that room; docs/measuring.md has the comparison.
+// nodes, and what leaves the main queue becomes a ghost as well; and a node that is larger than others needs
+// more uses to move on, since it takes the room of several (uses_to_move). More ghosts would raise the hit
+// ratio at equal room, but take that room; docs/measuring.md has the comparison.
 //
 // Not thread-safe. `Nodes` offers `nodes[id]` with the members `prev`, `next` (links), `uses` (up to
 // max_uses) and `in_main`, and `nodes.charge(id)`.
 #include "ghosts.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -85,8 +88,9 @@ class s3fifo {
                 small_.count != 0 && (main_.count == 0 || small_.charge * 100 >= whole * small_percent);
             const std::uint32_t id = from_small ? small_.tail : main_.tail;
             auto& n = nodes[id];
+            const bool stays = rounds < max_rounds && n.uses > 0u &&
+                               (!from_small || n.uses >= uses_to_move(nodes.charge(id)));
             unlink(nodes, id);
-            const bool stays = rounds < max_rounds && n.uses > 0u;
             if (!stays) return id;
             n.uses = from_small ? 0u : n.uses - 1u;
             n.in_main = true;
@@ -96,6 +100,13 @@ class s3fifo {
     }
 
   private:
+    /// Uses that take a node of that charge, which is in a queue, from the small queue to the main one: one,
+    /// and one more for each time that it is twice as large as the mean.
+    unsigned uses_to_move(std::size_t of_node) const noexcept {
+        const std::size_t means = of_node * count() / std::max<std::size_t>(charge(), 1);
+        return std::clamp(static_cast<unsigned>(std::bit_width(means)), 1u, max_uses);
+    }
+
     struct queue {
         std::uint32_t head = no_slot;
         std::uint32_t tail = no_slot;

@@ -41,6 +41,36 @@ TEST_CASE("what was used in the small queue moves to the main queue, and has to 
     CHECK(drain(q, nodes, 4).back() == 0);
 }
 
+TEST_CASE("what is larger than the mean needs more uses to move on, up to a limit") {
+    struct row {
+        std::size_t size; ///< beside 99 of 100, of which none was used
+        unsigned enough;
+    };
+    const row rows[] = {{1, 1}, {100, 1}, {195, 1}, {205, 2}, {400, 2}, {420, 3}, {900, 4}, {1'000'000, 7}};
+    for (const auto& r : rows) {
+        for (unsigned uses = 0; uses <= s3fifo::max_uses; ++uses) {
+            INFO("size " << r.size << ", uses " << uses);
+            policy_nodes nodes;
+            s3fifo q;
+            q.push(nodes, nodes.add(r.size), false);
+            for (int i = 0; i < 99; ++i) q.push(nodes, nodes.add(100), false);
+            for (unsigned u = 0; u < uses; ++u) q.use(nodes, 0);
+            const bool moves = uses >= r.enough;
+            CHECK(q.evict(nodes, 1) == (moves ? 1u : 0u)); // the small queue has its share
+            CHECK(nodes[0].in_main == moves);
+        }
+    }
+}
+
+TEST_CASE("once in the main queue, size makes no difference") {
+    policy_nodes nodes;
+    s3fifo q;
+    q.push(nodes, nodes.add(1000), true);
+    for (int i = 0; i < 99; ++i) q.push(nodes, nodes.add(1), true);
+    q.use(nodes, 0);
+    CHECK(q.evict(nodes, 2000) == 1);
+}
+
 TEST_CASE("while the small queue has less than its share the main queue gives way") {
     policy_nodes nodes;
     s3fifo q;
