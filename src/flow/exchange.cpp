@@ -40,7 +40,7 @@ void exchange::reset() noexcept {
     is_head_ = unsafe_ = false;
     asked_stale_ = false;
     wanted_ = consistency::eventual;
-    unconfirmed_ = false;
+    unconfirmed_ = asked_remote_ = absent_ = false;
     at_variant_ = joined_late_ = behind_ = as_client_asks_ = updates_ = fetch_behind_ = outdates_stored_ =
         stores_post_ = false;
     remote_insert_.reset();
@@ -327,10 +327,34 @@ bool exchange::may_answer(const http::lifetime& life, wall_time now) const noexc
     return use == http::reuse::fresh || use == http::reuse::stale_revalidate;
 }
 
+/// A strong request asks Redis first: what it gets from the upstream may not be for others, who would go on
+/// with what Redis has.
 action exchange::fetch_alone() {
     reader_ = {};
     outcome_.collapsed = false;
-    return action::fetch;
+    const bool asks = is_strong() && settings_.remote && !unconfirmed_ && !asked_remote_ && !basis_;
+    return asks ? action::ask_remote : action::fetch;
+}
+
+/// Whether Redis or other replicas may have a response to this request, as far as a strong one knows.
+bool exchange::may_be_elsewhere() const noexcept { return is_strong() && !unconfirmed_ && !absent_; }
+
+/// streamed_head::supplants. What stands alone here was given to a client when nobody else had anything
+/// older, and whatever came since has been heard of: it would have taken its place.
+std::string exchange::supplanted_by(const store::streamed_head& head) const {
+    if (!is_strong() || unconfirmed_) return {};
+    const bool varies = !head.vary_names.empty();
+    bool as_before = varies == at_variant_;
+    if (as_before && varies) {
+        const auto note = cache_.peek(cache_.view(primary_key()));
+        as_before = note && store::is_vary_note(*note) && store::vary_names(*note) == head.vary_names;
+    }
+    // Where the selecting fields have changed, what was selected by others is out of date as well.
+    if (absent_ && (as_before || !at_variant_)) return {};
+    const std::string& key = as_before || !varies ? head.key : head.primary_key;
+    const auto held = cache_.peek(cache_.view(key));
+    if (held && held->meta().reached.get() == store::reach::alone) return {};
+    return key;
 }
 
 /// A part of what is not stored. If it is being fetched, the part is taken from there. If not, the request
@@ -350,6 +374,7 @@ bool exchange::note_stands() const {
 }
 
 action exchange::on_remote(store::response_ptr response, const store::version& begun, wall_time now) {
+    asked_remote_ = true;
     if (!response) return action::fetch;
     // A floor that came meanwhile, or a newer response, has the last word. The floor of a variant is the one
     // of its primary key, where it has taken the note away.
@@ -462,12 +487,12 @@ action exchange::from_fill(const store::fill_view& view, wall_time now) {
         status_ = settings_.reject_status;
         return action::refuse;
     }
+    stream_head_ = view.head;
     if (view.response) {
         response_ = view.response;
         reader_ = {};
         return action::answer;
     }
-    stream_head_ = view.head;
     return action::follow;
 }
 

@@ -90,6 +90,7 @@ void exchange::start_head(const store::response_meta& meta, std::string names, s
         http::append_variant(names, head_->fields, head->key, settings_.vary);
         head->vary_names = std::move(names);
     }
+    head->supplants = supplanted_by(*head);
     if (!fill_) fill_ = std::make_shared<store::fill>(key_, hash_, settings_.max_object, fill_budget_);
     stream_head_ = std::move(head);
 }
@@ -129,7 +130,7 @@ action exchange::on_response(const http::response_head& response, const http::bo
             let_go(errc::upstream_error);
             return action::answer;
         }
-        outdates_stored_ = basis_ && replaces_stored(refusal, response.status, good);
+        outdates_stored_ = (basis_ || may_be_elsewhere()) && replaces_stored(refusal, response.status, good);
         fetch_behind_ = response.status == 206 && wants_whole_of(response, request_time, now);
         if (says_nothing_of_others(refusal, response.status)) {
             release_fill();

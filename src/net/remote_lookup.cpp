@@ -27,8 +27,8 @@ bool ask(loop_context& loop, const flow::exchange& exchange, const std::shared_p
         });
     };
     if (!loop.cfg.exchange.collapse_globally || !exchange.fill()) {
-        return link.lookup(exchange.remote_key(), [take](store::response_ptr response) {
-            take({.response = std::move(response), .lease = {}});
+        return link.lookup(exchange.remote_key(), [take](store::response_ptr response, bool absent) {
+            take({.response = std::move(response), .lease = {}, .absent = absent});
         });
     }
     const auto until =
@@ -57,6 +57,7 @@ task<flow::action> look_up_remotely(loop_context& loop, flow::exchange& exchange
     }
     if (what.lease && exchange.fill()) exchange.fill()->hold(std::move(what.lease));
     if (what.unshareable) exchange.remember_unshareable(loop.sweep.now());
+    exchange.note_absent(what.absent);
     const auto next = exchange.on_remote(std::move(what.response), begun, loop.shared.clock.wall());
     if (const auto& inserted = exchange.remote_insert()) flow::count_insert(*inserted, loop.counters);
     co_return next;

@@ -111,8 +111,14 @@ class session {
     std::function<void(replica::settlement)> leave_word(std::shared_ptr<word> said);
     task<replica::settlement> wait_for_word(std::shared_ptr<word> said, steady_time::duration bound);
     task<flow::action> sync();
-    task<ending> settled(std::string key, store::version version);
-    task<bool> may_answer(std::string key, store::version version);
+    task<ending> settled(store::response_ptr response, std::shared_ptr<const store::streamed_head> head,
+                         bool begun);
+    task<bool> may_answer(store::response_ptr response, std::shared_ptr<const store::streamed_head> head);
+    task<replica::settlement> settle(store::response_ptr response,
+                                     std::shared_ptr<const store::streamed_head> head);
+    task<replica::settlement> told_of(store::response_ptr response);
+    task<replica::settlement> settle_floor(std::vector<store::selector> what, store::version floor);
+    task<bool> floor_settled(std::string_view key, store::version floor);
     task<void> floors_settled(std::vector<store::selector> what, store::version floor);
 
     // session_fetch.cpp: asking the upstream

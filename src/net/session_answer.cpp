@@ -244,8 +244,7 @@ task<bool> session::flush() {
 
 task<void> session::answer_stored() {
     if (exchange_.is_strong()) {
-        const auto& response = *exchange_.response();
-        const bool good = co_await may_answer(std::string(response.key()), response.meta().version);
+        const bool good = co_await may_answer(exchange_.response(), exchange_.stream_head());
         if (!good) co_return;
     }
     queue_stored(exchange_.response());
@@ -375,13 +374,11 @@ task<void> session::follow() {
         if (holds_back && view.state == store::fill_state::complete) {
             holds_back = false;
             if (!head_sent) {
-                const bool good = co_await may_answer(head->key, head->meta.version);
+                const bool good = co_await may_answer(view.response, head);
                 if (!good) co_return;
             } else {
-                const auto what = co_await settled(head->key, head->meta.version);
-                refused = what == ending::refuse ||
-                          (what == ending::repeat &&
-                           loop_.cfg.exchange.when_unconfirmed == flow::unconfirmed::refuse);
+                const auto what = co_await settled(view.response, head, true);
+                refused = what == ending::refuse;
             }
         }
         const bool broken = view.cut || view.state == store::fill_state::failed ||

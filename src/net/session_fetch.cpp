@@ -225,11 +225,12 @@ task<flow::action> session::on_answer(upstream_lease lease, const store::version
     if (exchange_.outdates_stored()) {
         invalidate(loop_, exchange_.primary_key(), version);
         if (exchange_.is_strong()) {
-            std::vector<store::selector> keys;
-            keys.push_back({.kind = store::selector_kind::key,
-                            .host = {},
-                            .text = std::string(exchange_.primary_key())});
-            co_await floors_settled(std::move(keys), version);
+            const bool good = co_await floor_settled(exchange_.primary_key(), version);
+            if (!good) {
+                if (up != nullptr) co_await stop_upload(*up);
+                lease.discard();
+                co_return exchange_.refuse_unconfirmed();
+            }
         }
     }
     switch (next) {

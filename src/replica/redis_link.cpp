@@ -64,8 +64,11 @@ bool link::acquire(std::string_view key, const std::optional<store::version>& st
     return impl_->acquire(key, stale, wait_until, std::move(handler));
 }
 bool link::sync(sync_handler handler) { return impl_->sync(std::move(handler)); }
-bool link::settle(std::string_view key, const store::version& version, settle_handler handler) {
-    return impl_->settle(key, version, std::move(handler));
+bool link::settle(const store::response_ptr& response, settle_handler handler) {
+    return impl_->settle(response, std::move(handler));
+}
+bool link::carries(const store::stored_response& response, wall_time now) noexcept {
+    return impl::usable_for(response, now) > milliseconds{0};
 }
 std::size_t link::drain(steady_time deadline) { return impl_->drain(deadline); }
 link_stats link::stats() const { return impl_->stats(); }
@@ -109,15 +112,8 @@ void link::impl::start(self_description self) {
 }
 
 void link::impl::put(store::response_ptr response) {
-    if (!response || usable_for(*response, clock_.wall()) <= milliseconds{0}) return;
-    const http::key_view key{response->key(), response->hash()};
-    const store::response_ptr held = response; // what `key` points into
-    const auto outcome = queue_.put(std::move(response), clock_.steady());
-    if (outcome.wake) wake_writer();
-    const bool overtaken = outcome.what == put_result::older && queue_.with([&](const write_queue& q) {
-        return q.version_of(key);
-    }) > held->meta().version;
-    if (overtaken || outcome.what == put_result::invalidated) note_refusal(key.hash, held->meta().version);
+    if (!response || !carries(*response, clock_.wall())) return;
+    if (queue_.put(std::move(response), clock_.steady()).wake) wake_writer();
 }
 
 steady_time link::impl::in_sync_at(steady_time now) const noexcept {
@@ -128,7 +124,6 @@ steady_time link::impl::in_sync_at(steady_time now) const noexcept {
 
 bool link::impl::invalidate(std::string_view key, const store::version& floor) {
     const http::key_view view = local_.view(key);
-    refuse_below(view.hash, floor);
     if (queue_.invalidate(view, floor, clock_.steady())) wake_writer();
     return hold_against_own(view, floor);
 }

@@ -56,8 +56,6 @@ inline constexpr std::size_t max_lookups = 8192;
 inline constexpr milliseconds lease_renewal = lease_time / 3;
 /// How often those are looked at who wait for the lease of another, or for an acknowledgement.
 inline constexpr milliseconds watch_period{50};
-/// Refused puts that are remembered; more begin anew.
-inline constexpr std::size_t max_refused = 8192;
 /// Bounds on fetching in the background what was replaced elsewhere.
 inline constexpr std::size_t max_refetches = 64;
 inline constexpr std::size_t max_waiting_refetches = 8192;
@@ -104,7 +102,7 @@ class link::impl {
     bool acquire(std::string_view key, const std::optional<store::version>& stale, steady_time wait_until,
                  acquire_handler handler);
     bool sync(sync_handler handler);
-    bool settle(std::string_view key, const store::version& version, settle_handler handler);
+    bool settle(const store::response_ptr& response, settle_handler handler);
     std::size_t drain(steady_time deadline);
     link_stats stats() const;
     steady_time in_sync_at(steady_time now) const noexcept;
@@ -112,6 +110,8 @@ class link::impl {
     void await_replicas(std::string_view position, steady_time deadline, std::stop_token given_up,
                         count_handler handler);
     void examine(std::vector<std::string> keys, examine_handler handler);
+    /// How long Redis should hold `response` from now on; zero or less if not at all.
+    static milliseconds usable_for(const store::stored_response& response, wall_time now) noexcept;
 
   private:
     struct lookup_request {
@@ -139,8 +139,7 @@ class link::impl {
     };
     using lookup_ptr = std::shared_ptr<lookup_request>;
     struct settle_request {
-        std::string key;
-        store::version version;
+        store::response_ptr response;
         steady_time deadline;
         settle_handler handler;
     };
@@ -225,8 +224,6 @@ class link::impl {
     bool withdraw(http::key_view key, const store::version& version);
     void load_scripts_again();
     void on_write_error(std::string_view text);
-    /// How long Redis should hold `response` from now on; zero or less if not at all.
-    static milliseconds usable_for(const store::stored_response& response, wall_time now) noexcept;
 
     /// The key without a variant's part, with its hash.
     http::key_view primary_view(http::key_view key) const noexcept {
@@ -279,12 +276,7 @@ class link::impl {
     bool is_reconciled() const noexcept;
     void answer_synced();
     void forget_settles();
-    /// Remembers what Redis has refused, for those who ask after the queue has let go of it.
-    void note_refusals(const std::vector<store::response_ptr>& sent, const reply_view& reply);
-    void note_refusal(std::uint64_t hash, const store::version& version); ///< any thread
-    /// Before the queue gives up what waits below a floor of that key. Any thread.
-    void refuse_below(std::uint64_t hash, const store::version& floor);
-    bool was_refused(std::uint64_t hash, const store::version& version) const;
+    bool is_queued(const store::stored_response& response) const; ///< any thread
     void on_settled(http::key_view key, const store::version& version, settlement what);
     void expire_settles();
 
@@ -382,10 +374,6 @@ class link::impl {
     breaker breaker_;
     std::vector<lookup_ptr> inbox_;
     std::size_t lookups_ = 0; ///< accepted and not answered yet
-
-    mutable std::mutex refused_mutex_;
-    /// The highest version that was refused of late, by the key's hash.
-    boost::unordered_flat_map<std::uint64_t, store::version> refused_;
 
     mutable std::mutex stats_mutex_;
     latency_window propagation_;

@@ -105,14 +105,17 @@ void link::impl::on_lease_reply(const lookup_ptr& request, const store::version&
         return;
     }
     if (reply->what() == reply_view::kind::integer) {
+        // Unless a record is there that will not do.
+        const bool absent = !request->stale;
         if (taken) {
             slab_.add(counter::redis_leases_taken);
             leases_.insert_or_assign(request->key, held_lease{token, clock_.steady()});
-            answer(request,
-                   {.response = {}, .lease = std::make_shared<lease_handle>(*this, request->key, token)});
+            answer(request, {.response = {},
+                             .lease = std::make_shared<lease_handle>(*this, request->key, token),
+                             .absent = absent});
         } else {
             slab_.add(counter::redis_leases_unshareable);
-            answer(request, {.response = {}, .lease = {}, .unshareable = true});
+            answer(request, {.response = {}, .lease = {}, .unshareable = true, .absent = absent});
         }
         return;
     }

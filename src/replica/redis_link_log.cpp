@@ -340,7 +340,12 @@ void link::impl::apply_own(const change& c, wall_time now) {
 void link::impl::apply_put(http::key_view key, const store::version& version) {
     if constexpr (planted == mutant::log_puts_ignored) return;
     const store::response_ptr held = local_.peek(key);
-    if (held && held->meta().version >= version) return;
+    if (held && held->meta().version >= version) {
+        // What was given here, and nobody else has, is not followed by something older elsewhere.
+        if (held->meta().reached.get() == store::reach::alone && held->meta().version > version)
+            (void)invalidate(key.bytes, held->meta().version);
+        return;
+    }
     // Also where nothing is held: a fill that is under way may be older.
     const bool dropped = local_.supersede(key, version);
     if (dropped) slab_.add(counter::removed_invalidated);
@@ -362,7 +367,6 @@ void link::impl::apply_floor(http::key_view key, const store::version& floor, wa
     const auto bound = store::floor_bound::heard(floor, here);
     floors_.raise(key, floor, bound);
     floors_.hear(key, floor);
-    refuse_below(key.hash, here);
     queue_.with([&](write_queue& q) { q.forget_below(key, here); });
     if (local_.raise_floor(key, bound)) slab_.add(counter::removed_invalidated);
     outdate_lease(key, here);

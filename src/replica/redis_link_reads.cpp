@@ -60,6 +60,7 @@ void link::impl::on_lookup_reply(const lookup_ptr& request, const reply_view* re
     if (!request->open()) return; // its deadline has passed
     store::response_ptr response;
     bool failed = reply == nullptr;
+    const bool absent = reply != nullptr && reply->what() == reply_view::kind::nil;
     if (reply != nullptr) {
         if (reply->is_error()) {
             slab_.add(counter::redis_errors);
@@ -72,7 +73,7 @@ void link::impl::on_lookup_reply(const lookup_ptr& request, const reply_view* re
     }
     count_lookup(failed);
     if (response) slab_.add(counter::redis_lookup_hits);
-    answer(request, {.response = std::move(response), .lease = {}});
+    answer(request, {.response = std::move(response), .lease = {}, .absent = absent});
 }
 
 void link::impl::count_lookup(bool failed) {
@@ -94,7 +95,7 @@ void link::impl::answer(const lookup_ptr& request, acquired result) {
         --lookups_;
     }
     if (handler)
-        handler(std::move(result.response));
+        handler(std::move(result.response), result.absent);
     else if (acquire)
         acquire(std::move(result));
     else

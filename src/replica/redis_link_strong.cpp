@@ -7,12 +7,29 @@
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 namespace meshcache::replica {
 
 namespace asio = boost::asio;
+
+namespace {
+
+/// Of a response that waits no longer.
+settlement settlement_of(const store::stored_response& response) noexcept {
+    switch (response.meta().reached.get()) {
+    case store::reach::shared:
+    case store::reach::alone:
+        return settlement::stored;
+    case store::reach::refused:
+        return settlement::refused;
+    case store::reach::lost:
+        break;
+    }
+    return settlement::unknown;
+}
+
+} // namespace
 
 void link::impl::send_sync(const lookup_ptr& request) {
     const std::string_view end[] = {"XREVRANGE", names_.log(), "+", "-", "COUNT", "1"};
@@ -57,57 +74,31 @@ void link::impl::answer_synced() {
     }
 }
 
-bool link::impl::settle(std::string_view key, const store::version& version, settle_handler handler) {
-    const http::key_view view = local_.view(key);
-    if (!queue_.with([&](const write_queue& q) { return q.holds(view); })) {
-        if (!was_refused(view.hash, version)) return false;
-        handler(settlement::refused);
+bool link::impl::is_queued(const store::stored_response& response) const {
+    return queue_.with([&](const write_queue& q) { return q.holds(response); });
+}
+
+bool link::impl::settle(const store::response_ptr& response, settle_handler handler) {
+    // In this order: the queue marks what it lets go of.
+    if (!is_queued(*response)) {
+        const settlement what = settlement_of(*response);
+        if (what == settlement::stored) return false;
+        handler(what);
         return true;
     }
     if (!following_.load()) { // nobody is there to acknowledge it
         handler(settlement::unknown);
         return true;
     }
-    asio::post(
-        io_, [this, hash = view.hash,
-              request = settle_request{std::string(key), version, clock_.steady() + settings_.command_timeout,
-                                       std::move(handler)}]() mutable {
-            const http::key_view own{request.key, hash};
-            if (!serving_) return request.handler(settlement::unknown);
-            if (!queue_.with([&](const write_queue& q) { return q.holds(own); })) {
-                // Meanwhile Redis has said what becomes of it.
-                const bool refused = was_refused(hash, request.version);
-                return request.handler(refused ? settlement::refused : settlement::stored);
-            }
-            settles_[hash].push_back(std::move(request));
-            watch();
-        });
+    asio::post(io_, [this, request = settle_request{response, clock_.steady() + settings_.command_timeout,
+                                                    std::move(handler)}]() mutable {
+        if (!serving_) return request.handler(settlement::unknown);
+        // Meanwhile Redis may have said what becomes of it.
+        if (!is_queued(*request.response)) return request.handler(settlement_of(*request.response));
+        settles_[request.response->hash()].push_back(std::move(request));
+        watch();
+    });
     return true;
-}
-
-void link::impl::note_refusals(const std::vector<store::response_ptr>& sent, const reply_view& reply) {
-    for (std::size_t i = 0; i < sent.size() && i < reply.size(); ++i) {
-        const auto verdict = static_cast<put_verdict>(reply[i].integer());
-        if (verdict == put_verdict::older || verdict == put_verdict::invalidated)
-            note_refusal(sent[i]->hash(), sent[i]->meta().version);
-    }
-}
-
-void link::impl::note_refusal(std::uint64_t hash, const store::version& version) {
-    const std::lock_guard lock(refused_mutex_);
-    if (refused_.size() >= max_refused) refused_.clear();
-    auto& highest = refused_[hash];
-    highest = std::max(highest, version);
-}
-
-void link::impl::refuse_below(std::uint64_t hash, const store::version& floor) {
-    note_refusal(hash, {floor.stamp - 1, std::numeric_limits<std::uint64_t>::max()});
-}
-
-bool link::impl::was_refused(std::uint64_t hash, const store::version& version) const {
-    const std::lock_guard lock(refused_mutex_);
-    const auto found = refused_.find(hash);
-    return found != refused_.end() && version <= found->second;
 }
 
 /// Redis has said what becomes of that response, and so of older ones.
@@ -116,8 +107,9 @@ void link::impl::on_settled(http::key_view key, const store::version& version, s
     if (found == settles_.end()) return;
     std::vector<std::pair<settle_handler, settlement>> done;
     std::erase_if(found->second, [&](settle_request& request) {
-        if (request.key != key.bytes || request.version > version) return false;
-        const bool itself = request.version == version;
+        const store::stored_response& waits = *request.response;
+        if (waits.key() != key.bytes || waits.meta().version > version) return false;
+        const bool itself = waits.meta().version == version;
         done.emplace_back(std::move(request.handler), itself ? what : settlement::refused);
         return true;
     });
@@ -130,20 +122,21 @@ void link::impl::forget_settles() {
         for (const settle_request& request : requests) request.handler(settlement::unknown);
 }
 
+/// Who has waited for too long, or for what the queue has given up.
 void link::impl::expire_settles() {
     const steady_time now = clock_.steady();
-    std::vector<settle_handler> late;
+    std::vector<std::pair<settle_handler, settlement>> done;
     for (auto& entry : settles_) { // its parts are not named: clang 14 keeps such names out of lambdas
         std::erase_if(entry.second, [&](settle_request& request) {
-            const http::key_view key{request.key, entry.first};
-            if (request.deadline > now && queue_.with([&](const write_queue& q) { return q.holds(key); }))
-                return false;
-            late.push_back(std::move(request.handler));
+            const bool waits = is_queued(*request.response);
+            if (waits && request.deadline > now) return false;
+            done.emplace_back(std::move(request.handler),
+                              waits ? settlement::unknown : settlement_of(*request.response));
             return true;
         });
     }
     boost::unordered::erase_if(settles_, [](const auto& entry) { return entry.second.empty(); });
-    for (const settle_handler& handler : late) handler(settlement::unknown);
+    for (const auto& [handler, said] : done) handler(said);
 }
 
 } // namespace meshcache::replica

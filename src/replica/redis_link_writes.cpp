@@ -34,6 +34,19 @@ settlement settlement_of(put_verdict verdict) noexcept {
     return settlement::unknown;
 }
 
+/// Before the queue lets go of them. What is too far ahead is not there for the others, who go on with what
+/// Redis has: it is lost, whatever may be older than it.
+void mark(const std::vector<store::response_ptr>& sent, const reply_view& reply) {
+    for (std::size_t i = 0; i < sent.size(); ++i) {
+        const bool told = i < reply.size();
+        const auto what =
+            told ? settlement_of(static_cast<put_verdict>(reply[i].integer())) : settlement::unknown;
+        sent[i]->meta().reached.set(what == settlement::stored    ? store::reach::shared
+                                    : what == settlement::refused ? store::reach::refused
+                                                                  : store::reach::lost);
+    }
+}
+
 } // namespace
 
 milliseconds link::impl::usable_for(const store::stored_response& response, wall_time now) noexcept {
@@ -109,11 +122,11 @@ bool link::impl::send_puts(const batch_ptr& batch) {
         if (left <= milliseconds{0}) {
             slab_.add(response ? counter::redis_puts_dropped_expired : counter::redis_puts_dropped_floor);
             // Redis will never have it, nor will the others: they may go on with an older one.
-            note_refusal(queued->hash(), queued->meta().version);
+            queued->meta().reached.set(store::reach::refused);
             on_settled({queued->key(), queued->hash()}, queued->meta().version, settlement::refused);
             continue;
         }
-        sent.push_back(response);
+        sent.push_back(queued);
         names.push_back(names_.record(response->key()));
         texts.emplace_back(response->key());
         texts.push_back(encode(*response));
@@ -216,7 +229,7 @@ void link::impl::on_batch_reply(const batch_ptr& batch, const std::vector<store:
         }
         return;
     }
-    note_refusals(sent, *reply);
+    mark(sent, *reply);
     queue_.with([&](write_queue& q) { q.acknowledge(batch->id); });
     for (const steady_time since : batch->puts_since) answered(histogram::queue_age, since);
     for (const floor_item& f : batch->floors) answered(histogram::queue_age, f.since);

@@ -12,6 +12,8 @@ void raise(std::optional<store::version>& floor, const store::version& to) {
     if (!floor || *floor < to) floor = to;
 }
 
+void mark(const store::stored_response& response, store::reach as) { response.meta().reached.set(as); }
+
 /// Names of selectors; their hash is 0 in the index.
 constexpr std::string_view everything = "a", soft_everything = "sa";
 
@@ -28,6 +30,7 @@ put_result write_queue::put(store::response_ptr response, steady_time now) {
     const store::version& version = response->meta().version;
     if (const auto floor = floor_of(key); floor && version < *floor) {
         ++counts_.below;
+        mark(*response, store::reach::refused);
         return put_result::invalidated;
     }
 
@@ -35,17 +38,23 @@ put_result write_queue::put(store::response_ptr response, steady_time now) {
         for (const store::response_ptr& sent : batch->puts)
             if (key_view_equal{}(view(*sent), key) && sent->meta().version >= version) {
                 ++counts_.coalesced;
+                if (sent->meta().version > version) mark(*response, store::reach::refused);
                 return put_result::older;
             }
 
     if (const auto found = put_index_.find(key); found != put_index_.end()) {
         const put_list::iterator at = found->second;
         ++counts_.coalesced;
-        if (at->response->meta().version >= version) return put_result::older;
+        if (const store::version& waiting = at->response->meta().version; waiting >= version) {
+            if (waiting > version) mark(*response, store::reach::refused);
+            return put_result::older;
+        }
         // It keeps the place of the older one, so that a key that changes all the time is sent all the same.
         put_index_.erase(found);
         put_bytes_ += cost(*response);
         put_bytes_ -= cost(*at->response);
+        mark(*at->response, store::reach::refused);
+        mark(*response, store::reach::shared);
         *at = {std::move(response), now};
         put_index_.emplace(view(*at->response), at);
         make_room();
@@ -55,9 +64,11 @@ put_result write_queue::put(store::response_ptr response, steady_time now) {
     const std::size_t size = cost(*response);
     if (size > limits_.bytes) {
         ++counts_.too_large;
+        mark(*response, store::reach::lost);
         return put_result::dropped;
     }
     put_bytes_ += size;
+    mark(*response, store::reach::shared);
     const put_list::iterator at = puts_.insert(puts_.end(), {std::move(response), now});
     put_index_.emplace(view(*at->response), at);
     const std::size_t before = puts_.size();
@@ -98,13 +109,13 @@ void write_queue::add_floor(floor_item item, bool first) {
 void write_queue::forget_below(http::key_view key, const store::version& floor) {
     const auto found = put_index_.find(key);
     if (found == put_index_.end() || found->second->response->meta().version >= floor) return;
-    erase_put(found->second);
+    erase_put(found->second, store::reach::refused);
     ++counts_.below;
 }
 
 std::size_t write_queue::forget_puts() {
     const std::size_t count = puts_.size();
-    while (!puts_.empty()) erase_put(puts_.begin());
+    while (!puts_.empty()) erase_put(puts_.begin(), store::reach::lost);
     return count;
 }
 
@@ -166,10 +177,12 @@ void write_queue::put_back(std::uint64_t id) {
         const http::key_view key = view(*sent);
         if (put_index_.contains(key)) { // put() took it because it is newer
             ++counts_.coalesced;
+            mark(*sent, store::reach::refused);
             continue;
         }
         if (const auto floor = floor_of(key); floor && sent->meta().version < *floor) {
             ++counts_.below;
+            mark(*sent, store::reach::refused);
             continue;
         }
         const put_list::iterator at = puts_.insert(puts_.begin(), {sent, batch->puts_since[i]});
@@ -204,6 +217,18 @@ std::optional<store::version> write_queue::version_of(http::key_view key) const 
     return newest;
 }
 
+bool write_queue::holds(const store::stored_response& response) const {
+    const http::key_view key = view(response);
+    const store::version& version = response.meta().version;
+    if (const auto found = put_index_.find(key);
+        found != put_index_.end() && found->second->response->meta().version == version)
+        return true;
+    for (const batch_ptr& batch : in_flight_)
+        for (const store::response_ptr& sent : batch->puts)
+            if (sent->meta().version == version && key_view_equal{}(view(*sent), key)) return true;
+    return false;
+}
+
 std::size_t write_queue::depth() const noexcept {
     std::size_t count = puts_.size() + floors_.size();
     for (const batch_ptr& batch : in_flight_) count += batch->puts.size() + batch->floors.size();
@@ -212,7 +237,8 @@ std::size_t write_queue::depth() const noexcept {
 
 queue_counts write_queue::take_counts() { return std::exchange(counts_, {}); }
 
-void write_queue::erase_put(put_list::iterator at) {
+void write_queue::erase_put(put_list::iterator at, store::reach why) {
+    mark(*at->response, why);
     put_index_.erase(view(*at->response));
     put_bytes_ -= cost(*at->response);
     puts_.erase(at);
@@ -221,7 +247,7 @@ void write_queue::erase_put(put_list::iterator at) {
 void write_queue::make_room() {
     if constexpr (planted == mutant::queue_without_bound) return;
     while (bytes() > limits_.bytes && !puts_.empty()) {
-        erase_put(puts_.begin());
+        erase_put(puts_.begin(), store::reach::lost);
         ++counts_.full;
         counts_.overflowed = true;
     }

@@ -7,6 +7,8 @@
 // version and nothing below a floor, whatever comes first. Floors are sent first, because they are small and
 // urgent.
 //
+// What it gives up it marks: see store::reach. Whoever finds that a response does not wait finds its mark.
+//
 // write_queue is pure and not thread-safe; shared_write_queue puts it under a mutex.
 #include "floor_memory.hpp"
 
@@ -105,6 +107,8 @@ class write_queue {
 
     /// Whether a response of that key waits or is in flight.
     bool holds(http::key_view key) const { return version_of(key).has_value(); }
+    /// Whether that very version of its key waits or is in flight.
+    bool holds(const store::stored_response& response) const;
     /// The version of that key that waits, else that which is in flight: Redis may have an older one still.
     std::optional<store::version> version_of(http::key_view key) const;
 
@@ -132,7 +136,7 @@ class write_queue {
     static http::key_view view(const floor_item& f) noexcept { return {f.name, f.hash}; }
 
     void add_floor(floor_item item, bool first);
-    void erase_put(put_list::iterator at);
+    void erase_put(put_list::iterator at, store::reach why);
     void make_room();
     void merge_floors_if_too_many();
 

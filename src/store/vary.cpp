@@ -8,6 +8,7 @@ response_ptr make_vary_note(const response_meta& variant, std::string_view prima
                             std::string_view names, const stored_response* previous) {
     response_meta meta = variant;
     meta.kind = response_meta::kind_t::vary;
+    meta.reached.set(reach::shared);
     version epoch = variant.version;
     if (previous != nullptr && is_vary_note(*previous) && vary_names(*previous) == names) {
         const version earlier = vary_epoch(*previous);

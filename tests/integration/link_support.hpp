@@ -72,11 +72,14 @@ struct replica_under_test {
     }
 
     /// As a fill does: into the local store, then to Redis.
-    store::version fill(const std::string& key, const std::string& content) {
+    store::response_ptr fill_and_hold(const std::string& key, const std::string& content) {
         const store::version v = now();
         const auto response = make(key, content, v);
         if (local.insert(response, v).took()) redis.put(response);
-        return v;
+        return response;
+    }
+    store::version fill(const std::string& key, const std::string& content) {
+        return fill_and_hold(key, content)->meta().version;
     }
 
     /// As an unsafe request does.
@@ -91,7 +94,7 @@ struct replica_under_test {
         const store::version begun = now();
         auto answer = std::make_shared<std::promise<store::response_ptr>>();
         auto future = answer->get_future();
-        if (!redis.lookup(key, [answer](store::response_ptr r) { answer->set_value(std::move(r)); }))
+        if (!redis.lookup(key, [answer](store::response_ptr r, bool) { answer->set_value(std::move(r)); }))
             return std::nullopt;
         if (future.wait_for(patience()) != std::future_status::ready) give_up("no answer");
         const store::response_ptr response = future.get();

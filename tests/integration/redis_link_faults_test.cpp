@@ -118,12 +118,12 @@ TEST_CASE("A Redis that hangs and never comes back does not hold up the end", "[
     for (int i = 0; i < 10; ++i) a.fill("key" + std::to_string(i), "x");
     std::atomic<int> answers{0};
     int asked = 0;
-    for (int i = 0; i < 5; ++i) asked += a.redis.lookup("key", [&](store::response_ptr) { ++answers; });
+    for (int i = 0; i < 5; ++i) asked += a.redis.lookup("key", [&](store::response_ptr, bool) { ++answers; });
     const system_clock clock;
     CHECK(a.redis.drain(clock.steady() + milliseconds{100}) == 10);
     CHECK(answers == asked);
     CHECK(a.redis.stats().state == link_state::stopped);
-    CHECK(!a.redis.lookup("key", [](store::response_ptr) {}));
+    CHECK(!a.redis.lookup("key", [](store::response_ptr, bool) {}));
 }
 
 TEST_CASE("A full Redis keeps what waits until there is room", "[redis]") {
@@ -203,7 +203,7 @@ TEST_CASE("Whatever Redis goes through, look-ups are answered once and replicas 
                     break;
                 default: {
                     const auto begun = r.now();
-                    if (r.redis.lookup(key, [&answered, &r, begun](store::response_ptr found) {
+                    if (r.redis.lookup(key, [&answered, &r, begun](store::response_ptr found, bool) {
                             if (found) r.local.insert(std::move(found), begun);
                             ++answered;
                         }))

@@ -29,14 +29,14 @@ using std::chrono::seconds;
 TEST_CASE("What a soft purge makes useless before Redis has it counts as refused", "[redis]") {
     redis_server server;
     replica_under_test a(1, settings_for(server.unix_address()));
-    const auto version = a.fill("key", "of no use when it is stale");
+    const auto response = a.fill_and_hold("key", "of no use when it is stale");
     a.local.raise_group(*store::selector::parse("sa"), store::floor_bound::own(a.now(), milliseconds{0}));
     a.clock.shift(milliseconds{100});
     a.start_and_wait();
     REQUIRE(eventually([&] { return a.idle(); }));
     CHECK(server.number({"EXISTS", key_names("default").record("key")}) == 0);
     std::optional<settlement> said;
-    REQUIRE(a.redis.settle("key", version, [&](settlement what) { said = what; }));
+    REQUIRE(a.redis.settle(response, [&](settlement what) { said = what; }));
     CHECK(said == settlement::refused);
 }
 
@@ -47,7 +47,7 @@ TEST_CASE("What waits for Redis when its own replica invalidates it counts as re
     INFO("by an operator: " << by_operator);
     server.kill();
     a.start();
-    const auto version = a.fill("key", "not sent yet");
+    const auto response = a.fill_and_hold("key", "not sent yet");
     const auto floor = a.now();
     if (by_operator)
         a.redis.purge({{.kind = store::selector_kind::key, .host = {}, .text = "key"}}, floor, {});
@@ -56,11 +56,11 @@ TEST_CASE("What waits for Redis when its own replica invalidates it counts as re
     // Unknown, while it waits; for good, once it was given up.
     std::optional<settlement> said;
     CHECK(eventually([&] {
-        const bool asked = a.redis.settle("key", version, [&](settlement what) { said = what; });
+        const bool asked = a.redis.settle(response, [&](settlement what) { said = what; });
         return !asked || said == settlement::refused;
     }));
     CHECK(said == settlement::refused);
-    CHECK_FALSE(a.redis.settle("key", a.now(), [](settlement) {}));
+    CHECK_FALSE(a.redis.settle(a.make("key", "made after it", a.now()), [](settlement) {}));
 }
 
 TEST_CASE("A purge beats what was made before it, however late that comes", "[redis]") {
@@ -107,7 +107,7 @@ TEST_CASE("A record of a fast clock that was read while a purge was on its way i
     // Redis answers the look-up before it takes the purge, and says nothing until both are on their way.
     server.pause();
     std::promise<store::response_ptr> answer;
-    REQUIRE(a.redis.lookup("key", [&](store::response_ptr r) { answer.set_value(std::move(r)); }));
+    REQUIRE(a.redis.lookup("key", [&](store::response_ptr r, bool) { answer.set_value(std::move(r)); }));
     a.invalidate("key");
     server.resume();
     CHECK(answer.get_future().get() == nullptr);

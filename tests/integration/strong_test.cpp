@@ -1,4 +1,5 @@
 // --consistency strong: no answer is older than what Redis had acknowledged when the request came.
+#include "strong_support.hpp"
 #include "support/catch.hpp"
 #include "support/gate.hpp"
 #include "support/message.hpp"
@@ -17,12 +18,6 @@
 using namespace meshcache::test;
 
 namespace {
-
-std::vector<std::string> strongly(const redis_server& redis, std::vector<std::string> more = {}) {
-    more.insert(more.begin(), {"--consistency", "strong", "--redis-timeout", sanitized() ? "5s" : "2s",
-                               "--redis-command-timeout", "5s"});
-    return with_redis(redis, std::move(more));
-}
 
 /// What an application has under each target, which changes when the test says so.
 class changing {
@@ -234,6 +229,7 @@ TEST_CASE("what Redis has not confirmed does not end whole, even if only its end
     }
     CHECK(r.body == "hello");
     CHECK_FALSE(body.complete());
+    CHECK(eventually([&] { return metric(p, "meshcache_unconfirmed_total{what=\"write\"}") == 1; }));
     REQUIRE(redis.command({"CLIENT", "UNPAUSE"}).ok());
 }
 

@@ -5,7 +5,7 @@
 //   begin -> answer | refuse | relay | fetch | ask_remote | wait | sync
 //   sync -> on_synced -> answer | refuse | relay | fetch | ask_remote | wait
 //   ask_remote -> on_remote -> answer | ask_remote (a variant) | fetch
-//   wait -> on_fill -> wait | follow | answer | fetch | fail
+//   wait -> on_fill -> wait | follow | answer | ask_remote | fetch | fail
 //   fetch -> on_response -> relay_response | share | update | answer | fetch (without conditions)
 //         -> on_failure -> answer (stale) | fail
 //   begin_behind -> fetch | ask_remote | answer (there is nothing to do)
@@ -109,6 +109,9 @@ class exchange {
     /// It was said on another replica that answers for this key cannot be shared. Before on_remote().
     void remember_unshareable(steady_time steady) noexcept;
 
+    /// Before on_remote(): whether Redis said for certain that it has nothing at remote_key().
+    void note_absent(bool absent) noexcept { absent_ = absent; }
+
     /// Redis's answer, or null; `begun` is the hybrid clock's version when it was asked.
     action on_remote(store::response_ptr response, const store::version& begun, wall_time now);
     /// What the store did with what on_remote() put into it last, for the counters; or nothing.
@@ -182,7 +185,7 @@ class exchange {
     /// Whether a successful unsafe request invalidates what is stored for its URI (RFC 9111, section 4.4).
     bool invalidates(int upstream_status) const noexcept;
     /// Whether the answer shows that what is stored at primary_key() and is older than it is out of date, and
-    /// does not take its place.
+    /// does not take its place. What is stored is known here; of a strong request it may be elsewhere, too.
     bool outdates_stored() const noexcept { return outdates_stored_; }
     /// Replaces `out` by the primary key that a GET of another path of the same host would have had.
     void key_of_path(std::string_view path_query, std::string& out) const;
@@ -200,6 +203,8 @@ class exchange {
     action found(store::response_ptr response, wall_time now, bool from_redis);
     action miss(wall_time now);
     action fetch_alone();
+    bool may_be_elsewhere() const noexcept;
+    std::string supplanted_by(const store::streamed_head& head) const;
     action fetch_part(wall_time now);
     action from_fill(const store::fill_view& view, wall_time now);
     bool is_fresh(const store::stored_response& response, wall_time now) const noexcept;
@@ -274,6 +279,8 @@ class exchange {
     bool behind_ = false;      ///< begun by begin_behind()
     consistency wanted_ = consistency::eventual;
     bool unconfirmed_ = false;    ///< on_synced(false)
+    bool asked_remote_ = false;   ///< on_remote() was called
+    bool absent_ = false;         ///< note_absent()
     bool validates_ = true;       ///< basis_ has not been found out of date
     bool as_client_asks_ = false; ///< the client's own conditions and ranges go upstream
     bool updates_ = false;

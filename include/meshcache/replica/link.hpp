@@ -75,7 +75,7 @@ struct latency_summary {
 enum class settlement : std::uint8_t {
     stored,  ///< Redis has it
     refused, ///< a newer one, or a floor, was in its way
-    unknown, ///< it was dropped, or Redis did not say within the command time-out
+    unknown, ///< Redis will not have it, or did not say within the command time-out
 };
 
 /// What /stats shows of the link.
@@ -100,8 +100,8 @@ struct link_stats {
 class link {
   public:
     /// `response` is null for a miss, whatever the reason; the record was decoded, is fresh or usable stale,
-    /// and its key is the one asked for.
-    using lookup_handler = std::function<void(store::response_ptr response)>;
+    /// and its key is the one asked for. `absent`: Redis has nothing of that name.
+    using lookup_handler = std::function<void(store::response_ptr response, bool absent)>;
 
     /// All references outlive the link. It makes a slab of its own in `counters`, and counts there everything
     /// that concerns Redis, look-ups that were skipped included.
@@ -117,8 +117,12 @@ class link {
     /// Starts the thread. Redis need not be there. `self` is what the other replicas get to know.
     void start(self_description self = {});
 
-    /// Queues a stored response for Redis; a queued older version of the key is replaced.
+    /// Queues a stored response for Redis; a queued older version of the key is replaced. What does not get
+    /// there is marked: see store::reach.
     void put(store::response_ptr response);
+
+    /// Whether put() takes such a response at `now`: others could use it for some time yet.
+    static bool carries(const store::stored_response& response, wall_time now) noexcept;
 
     /// Raises a floor for that key, in the local store and, by the queue, everywhere: nothing below `floor`
     /// is valid. Never dropped. Returns true when a stored response was dropped.
@@ -142,6 +146,7 @@ class link {
         std::shared_ptr<store::fill_lease> lease; ///< set: the caller fetches for all replicas
         bool elsewhere = false;   ///< another replica still fetched it when `wait_until` had come
         bool unshareable = false; ///< another replica found that answers for this key cannot be shared
+        bool absent = false;      ///< Redis has nothing of that name
     };
     using acquire_handler = std::function<void(acquired)>;
 
@@ -157,11 +162,12 @@ class link {
     using sync_handler = std::function<void(bool synced)>;
     bool sync(sync_handler handler);
 
-    /// Whether a response of that key, of that version or an older one, still waits for Redis to acknowledge
-    /// it; then `handler` is called exactly once, on the link's thread, or at once: with `unknown` while
-    /// Redis is away, with `refused` if Redis would not have it. Else false, and it is not called.
+    /// False when Redis has that response, as far as is known here. Else `handler` is called exactly once, on
+    /// the link's thread, when Redis has said what becomes of it, or the command time-out has passed; or at
+    /// once: with `unknown` while Redis is away, or if it never gets there (the queue was full, or the clock
+    /// of this replica is far ahead); with `refused` if Redis would not have it.
     using settle_handler = std::function<void(settlement)>;
-    bool settle(std::string_view key, const store::version& version, settle_handler handler);
+    bool settle(const store::response_ptr& response, settle_handler handler);
 
     /// Sends what is queued until nothing is left or `deadline` passes, then disconnects and joins the
     /// thread. Returns how many records and invalidations were left.

@@ -77,6 +77,9 @@ struct streamed_head {
     std::string vary_names;                      ///< as http::parse_vary; empty: does not vary
     std::string key;                             ///< under which the response will be stored
     std::string primary_key;                     ///< set if it varies: where the note will stand
+    /// Under which key other replicas may hold something older than it, which nothing puts out of date unless
+    /// it is stored for them; empty: nowhere, or it does not matter.
+    std::string supplants;
 };
 
 enum class fill_state : std::uint8_t {

@@ -5,6 +5,7 @@
 #include <meshcache/store/selector.hpp>
 #include <meshcache/store/version.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -28,6 +29,32 @@ class purge_mark {
     mutable std::uint32_t generation_ = 0;
 };
 
+/// What is known of how a response that was fetched here stands with the other replicas.
+enum class reach : std::uint8_t {
+    shared,  ///< they have it or are to get it, as far as is known
+    refused, ///< they would not have it: a newer one, or a floor, was in its way
+    lost,    ///< it did not get to them
+    alone,   ///< it is of no use to them, and they have nothing older in its place
+};
+
+/// Not of the response itself, and so it may change while others read that. A copy begins with what was known
+/// when it was made. Any thread.
+class reach_mark {
+  public:
+    constexpr reach_mark() noexcept = default;
+    reach_mark(const reach_mark& other) noexcept : value_(other.get()) {}
+    reach_mark& operator=(const reach_mark& other) noexcept {
+        set(other.get());
+        return *this;
+    }
+
+    reach get() const noexcept { return value_.load(std::memory_order_acquire); }
+    void set(reach r) const noexcept { value_.store(r, std::memory_order_release); }
+
+  private:
+    mutable std::atomic<reach> value_{reach::shared};
+};
+
 /// What a stored response is beside its bytes.
 struct response_meta {
     store::version version; ///< taken when the request was sent upstream
@@ -36,6 +63,7 @@ struct response_meta {
     /// A response, or the note at a primary key that its responses vary: then the head holds the names of
     /// the selecting fields (as http::parse_vary gives them) and the variants stand at variant keys.
     enum class kind_t : std::uint8_t { response, vary } kind = kind_t::response;
+    reach_mark reached{};
     purge_mark held_against{};
 };
 

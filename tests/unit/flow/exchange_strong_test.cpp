@@ -2,6 +2,10 @@
 #include "flow_support.hpp"
 #include "support/catch.hpp"
 
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
 namespace {
 
 using namespace meshcache;
@@ -89,6 +93,135 @@ TEST_CASE("an unconfirmed request gets what the operator chose") {
             CHECK(v->x.status() == 503);
             CHECK(v->status() == "meshcache; detail=unconfirmed");
         }
+    }
+}
+
+/// A strong request up to the upstream's answer: what its answer supplants elsewhere, of which Redis has
+/// nothing if it says so.
+struct strong_visitor : visitor {
+    using visitor::visitor;
+    action ask(bool absent) {
+        if (begin_strong() != action::sync) throw std::logic_error("it does not wait");
+        if (synced(true) == action::ask_remote) {
+            x.note_absent(absent);
+            remote(nullptr);
+        }
+        return last;
+    }
+    std::string_view supplants() const {
+        return x.stream_head() ? std::string_view(x.stream_head()->supplants) : "(no head)";
+    }
+};
+
+constexpr std::string_view useless = "Cache-Control: max-age=0\r\nETag: \"e\"\r\n";
+
+TEST_CASE("an answer supplants what others may have, and nothing where they have nothing") {
+    strong_world w;
+    SECTION("Redis has nothing") {
+        strong_visitor v(w, "GET /x");
+        REQUIRE(v.ask(true) == action::fetch);
+        REQUIRE(v.ok(useless) == action::share);
+        CHECK(v.supplants().empty());
+    }
+    SECTION("Redis does not say") {
+        strong_visitor v(w, "GET /x");
+        REQUIRE(v.ask(false) == action::fetch);
+        REQUIRE(v.ok(useless) == action::share);
+        CHECK(v.supplants() == key_of("/x"));
+    }
+    SECTION("it is stored here, and so elsewhere") {
+        w.store("/x");
+        strong_visitor v(w, "GET /x", "Cache-Control: no-cache\r\n");
+        REQUIRE(v.ask(false) == action::fetch);
+        REQUIRE(v.ok(useless) == action::share);
+        CHECK(v.supplants() == key_of("/x"));
+        const auto made = v.finish("first").response;
+        REQUIRE(made);
+        strong_visitor second(w, "GET /x");
+        REQUIRE(second.ask(false) == action::fetch);
+        SECTION("it is not known whether others have something older") {
+            REQUIRE(second.ok(useless) == action::share);
+            CHECK(second.supplants() == key_of("/x"));
+        }
+        SECTION("what is stored here is all that there is") {
+            made->meta().reached.set(store::reach::alone);
+            REQUIRE(second.answered("304 Not Modified", "ETag: \"e\"\r\n") == action::update);
+            CHECK(second.supplants().empty());
+        }
+    }
+    SECTION("when nobody is to wait for Redis, it is left alone") {
+        visitor v(w, "GET /x");
+        REQUIRE(v.begin() == action::ask_remote);
+        REQUIRE(v.remote(nullptr) == action::fetch);
+        REQUIRE(v.ok(useless) == action::share);
+        CHECK(v.x.stream_head()->supplants.empty());
+        strong_visitor out(w, "GET /y");
+        REQUIRE(out.begin_strong() == action::sync);
+        REQUIRE(out.synced(false) == action::fetch);
+        REQUIRE(out.ok(useless) == action::share);
+        CHECK(out.supplants().empty());
+    }
+}
+
+TEST_CASE("an answer supplants its own variant, or all if the selecting fields have changed") {
+    strong_world w;
+    const std::string varying = std::string(useless) + "Vary: Accept\r\n";
+    strong_visitor first(w, "GET /x", "Accept: a\r\n");
+    REQUIRE(first.ask(false) == action::fetch);
+    REQUIRE(first.ok(varying) == action::share);
+    CHECK(first.supplants() == key_of("/x")); // where a response that does not vary may stand
+    REQUIRE(first.finish("a").note);
+    const auto own = variant_key_of(w, "/x", "accept", "Accept: b\r\n");
+    strong_visitor second(w, "GET /x", "Accept: b\r\n");
+    SECTION("of its variant Redis has nothing") {
+        REQUIRE(second.ask(true) == action::fetch);
+        REQUIRE(second.ok(varying) == action::share);
+        CHECK(second.supplants().empty());
+    }
+    SECTION("of its variant Redis may have something") {
+        REQUIRE(second.ask(false) == action::fetch);
+        REQUIRE(second.ok(varying) == action::share);
+        CHECK(second.supplants() == own);
+    }
+    SECTION("it varies by something else") {
+        REQUIRE(second.ask(true) == action::fetch);
+        REQUIRE(second.ok(std::string(useless) + "Vary: Accept-Language\r\n") == action::share);
+        CHECK(second.supplants() == key_of("/x"));
+    }
+    SECTION("it does not vary any more") {
+        REQUIRE(second.ask(true) == action::fetch);
+        REQUIRE(second.ok(useless) == action::share);
+        CHECK(second.supplants() == key_of("/x"));
+    }
+}
+
+TEST_CASE("a strong request asks Redis even for what cannot be shared") {
+    strong_world w;
+    visitor leader(w, "GET /x");
+    strong_visitor waits(w, "GET /x");
+    REQUIRE(leader.begin() == action::ask_remote);
+    REQUIRE(leader.remote(nullptr) == action::fetch);
+    REQUIRE(waits.ask(false) == action::wait);
+    REQUIRE(leader.ok("Cache-Control: no-store\r\n") == action::relay_response);
+    CHECK(waits.look() == action::ask_remote);
+    strong_visitor late(w, "GET /x");
+    REQUIRE(late.begin_strong() == action::sync);
+    REQUIRE(late.synced(true) == action::ask_remote);
+    SECTION("another replica has it") {
+        const auto v = w.foreign();
+        CHECK(late.remote(record(w, key_of("/x"), "theirs", v)) == action::answer);
+        CHECK(late.content() == "theirs");
+    }
+    SECTION("nobody has it") {
+        late.x.note_absent(true);
+        REQUIRE(late.remote(nullptr) == action::fetch);
+        REQUIRE(late.ok("Cache-Control: no-store\r\n") == action::relay_response);
+        CHECK_FALSE(late.x.outdates_stored());
+    }
+    SECTION("Redis does not say") {
+        REQUIRE(late.remote(nullptr) == action::fetch);
+        REQUIRE(late.ok("Cache-Control: no-store\r\n") == action::relay_response);
+        CHECK(late.x.outdates_stored());
     }
 }
 

@@ -75,6 +75,78 @@ TEST_CASE("A queue knows which keys it holds", "[write_queue]") {
     CHECK_FALSE(q.holds(view_of("a")));
 }
 
+TEST_CASE("What a queue does not keep is marked with the reason", "[write_queue]") {
+    using store::reach;
+    const auto stands = [](const store::response_ptr& r) { return r->meta().reached.get(); };
+    test_queue q(queue_limits{.bytes = 3900});
+    const auto old = make_response("a", at_ms(1)), newer = make_response("a", at_ms(2));
+    q.put(old);
+    CHECK(stands(old) == reach::shared);
+    CHECK(q.holds(*old));
+    SECTION("a newer one took its place, or was there before") {
+        q.put(newer);
+        CHECK(stands(old) == reach::refused);
+        CHECK_FALSE(q.holds(*old));
+        CHECK(q.holds(*newer));
+        const auto late = make_response("a", at_ms(1, 1));
+        CHECK(q.put(late) == put_result::older);
+        CHECK(stands(late) == reach::refused);
+        const auto again = make_response("a", at_ms(2));
+        CHECK(q.put(again) == put_result::older); // the same is there
+        CHECK(stands(again) == reach::shared);
+        const auto batch = q.take();
+        CHECK(q.put(make_response("a", at_ms(3))) == put_result::queued);
+        CHECK(q.holds(*newer));
+        q.put_back(batch->id);
+        CHECK(stands(newer) == reach::refused);
+        CHECK_FALSE(q.holds(*newer));
+    }
+    SECTION("a newer one is in flight") {
+        q.put(newer);
+        REQUIRE(q.take());
+        const auto late = make_response("a", at_ms(1, 1));
+        CHECK(q.put(late) == put_result::older);
+        CHECK(stands(late) == reach::refused);
+        CHECK(stands(newer) == reach::shared);
+    }
+    SECTION("a floor lies above it") {
+        q.invalidate(view_of("a"), at_ms(5));
+        CHECK(stands(old) == reach::refused);
+        CHECK(q.put(newer) == put_result::invalidated);
+        CHECK(stands(newer) == reach::refused);
+        const auto batch = q.take();
+        const auto above = make_response("a", at_ms(6));
+        q.acknowledge(batch->id);
+        q.put(above);
+        q.forget_below(view_of("a"), at_ms(7));
+        CHECK(stands(above) == reach::refused);
+    }
+    SECTION("a floor came while it was in flight, and it came back") {
+        const auto batch = q.take();
+        q.invalidate(view_of("a"), at_ms(5));
+        CHECK(stands(old) == reach::shared); // Redis decides
+        q.put_back(batch->id);
+        CHECK(stands(old) == reach::refused);
+    }
+    SECTION("there was no room") {
+        const auto b = make_response("b", at_ms(1), 3500);
+        CHECK(q.put(b) == put_result::queued);
+        CHECK(stands(old) == reach::lost);
+        CHECK_FALSE(q.holds(*old));
+        const auto huge = make_response("c", at_ms(1), 5000);
+        CHECK(q.put(huge) == put_result::dropped);
+        CHECK(stands(huge) == reach::lost);
+        // Later there is.
+        q.acknowledge(q.take()->id);
+        CHECK(q.put(old) == put_result::queued);
+        CHECK(stands(old) == reach::shared);
+    }
+    SECTION("nothing that waits is to be sent any more") {
+        CHECK(q.forget_puts() == 1);
+        CHECK(stands(old) == reach::lost);
+    }
+}
+
 TEST_CASE("A newer version takes the place of an older one that waits", "[write_queue]") {
     test_queue q(queue_limits{});
     q.put(make_response("a", at_ms(1)));

@@ -2,6 +2,7 @@
 #include "support/catch.hpp"
 
 #include <meshcache/store/stored_response.hpp>
+#include <meshcache/store/vary.hpp>
 
 #include <cstdint>
 #include <string>
@@ -28,6 +29,18 @@ TEST_CASE("a stored response holds what it was made of") {
     CHECK(r->meta().status == 203);
     CHECK(r->meta().life.must_revalidate);
     CHECK(r->meta().kind == response_meta::kind_t::vary);
+}
+
+TEST_CASE("how a response stands with others is known of it, and of what was made of it") {
+    const auto r = stored_response::make({}, "key", 1, "HTTP/1.1 200 OK\r\n", {});
+    CHECK(r->meta().reached.get() == reach::shared);
+    r->meta().reached.set(reach::lost);
+    const auto copy = stored_response::make(r->meta(), "key", 1, "HTTP/1.1 200 OK\r\n", {});
+    CHECK(copy->meta().reached.get() == reach::lost);
+    copy->meta().reached.set(reach::shared);
+    CHECK(r->meta().reached.get() == reach::lost);
+    // A note is not the response that it was made for.
+    CHECK(make_vary_note(r->meta(), "key", 1, "accept", nullptr)->meta().reached.get() == reach::shared);
 }
 
 TEST_CASE("a stored response may be empty everywhere") {
