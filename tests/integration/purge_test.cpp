@@ -10,6 +10,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <vector>
 
 using namespace meshcache::test;
 
@@ -348,4 +350,34 @@ TEST_CASE("a purge that cannot be understood changes nothing, and says why") {
     CHECK(ask("POST", "/purge", token + "Content-Type: text/plain\r\n", R"({"all": true})").status == 415);
     CHECK(ask("POST", "/purge?all=1", token + "Origin: http://evil.example\r\n").status == 403);
     CHECK(p.get("/a").body == "/a #1");
+}
+
+TEST_CASE("purges that wait for Redis keep no probe out, however many come") {
+    redis_server redis;
+    scripted_upstream upstream{numbered()};
+    proxy p(upstream, with_redis(redis, {"--redis-command-timeout", "60s"}));
+    REQUIRE(p.wait_for_redis("ready"));
+    redis.pause();
+    const std::string request =
+        "POST /purge?tag=red HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n";
+    std::vector<client> waiting;
+    for (int i = 0; i < 48; ++i) {
+        waiting.emplace_back(p.admin());
+        REQUIRE(waiting.back().send(request));
+    }
+    const auto purges = [&] {
+        return p.ask_admin("/metrics").body.find("meshcache_purges_total{kind=\"tag\",mode=\"hard\"} 48\n") !=
+               std::string::npos;
+    };
+    REQUIRE(eventually(purges));
+    std::vector<client> more;
+    for (int i = 0; i < 80; ++i) {
+        more.emplace_back(p.admin());
+        REQUIRE(more.back().send(request));
+        CHECK(more.back().read().status == 503); // nothing was done
+        CHECK(p.ask_admin("/healthz").status == 200);
+        CHECK(p.ask_admin("/readyz").complete);
+    }
+    redis.resume();
+    for (client& c : waiting) CHECK(c.read().status == 200);
 }
