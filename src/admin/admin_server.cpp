@@ -24,7 +24,6 @@
 #include <memory>
 #include <optional>
 #include <string_view>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -56,17 +55,6 @@ constexpr std::size_t most_connections = 64;
 /// answered at once: the probes.
 constexpr std::size_t most_waiting = 48;
 
-/// Whether the file at that path is a socket that nobody listens at any more. Everything else is somebody's.
-bool is_left_over(const std::string& path) {
-    struct stat file {};
-    if (::lstat(path.c_str(), &file) != 0 || !S_ISSOCK(file.st_mode)) return false;
-    asio::io_context io;
-    asio::local::stream_protocol::socket probe(io);
-    error_code ec;
-    probe.connect(asio::local::stream_protocol::endpoint(path), ec);
-    return ec == asio::error::connection_refused;
-}
-
 } // namespace
 
 class admin_server::impl : public std::enable_shared_from_this<impl> {
@@ -79,11 +67,7 @@ class admin_server::impl : public std::enable_shared_from_this<impl> {
         asio::generic::stream_protocol::endpoint address;
         if (at.is_unix()) {
             auto path = at.unix_path;
-            if (path.front() == '@') {
-                path.front() = '\0';
-            } else if (is_left_over(path)) {
-                ::unlink(path.c_str());
-            }
+            if (path.front() == '@') path.front() = '\0';
             address = asio::local::stream_protocol::endpoint(path);
         } else {
             asio::ip::tcp::resolver resolver(io_);

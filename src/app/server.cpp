@@ -1,4 +1,5 @@
 #include "heap.hpp"
+#include "left_over_socket.hpp"
 #include "log.hpp"
 #include "operator_desk.hpp"
 #include "readiness.hpp"
@@ -125,6 +126,7 @@ class server {
     }
 
     bool listen() {
+        for (const auto& at : {cfg_.listen, cfg_.admin}) remove_left_over(at);
         auto at = cfg_.listen;
         for (unsigned i = 0; i < cfg_.threads; ++i) {
             auto& w = workers_.emplace_back(std::make_unique<net::worker>(proxy_, *shared_, i));

@@ -11,24 +11,12 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 namespace meshcache::net {
 namespace {
 
 using reuse_port = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
-
-/// Whether the file at that path is a socket that nobody listens at any more. Everything else is somebody's.
-bool is_left_over(const std::string& path) {
-    struct stat file {};
-    if (::lstat(path.c_str(), &file) != 0 || !S_ISSOCK(file.st_mode)) return false;
-    asio::io_context io;
-    asio::local::stream_protocol::socket probe(io);
-    error_code ec;
-    probe.connect(asio::local::stream_protocol::endpoint(path), ec);
-    return ec == asio::error::connection_refused;
-}
 
 /// Binds without SO_REUSEPORT, and lets go again: another process of the same user that listens there with
 /// it would otherwise share its port with us, and neither would know.
@@ -115,11 +103,7 @@ error_code listener::open_unix(const endpoint& at) {
     error_code ec;
     auto path = at.unix_path;
     const bool abstract = path.front() == '@';
-    if (abstract) {
-        path.front() = '\0';
-    } else if (is_left_over(path)) {
-        ::unlink(path.c_str());
-    }
+    if (abstract) path.front() = '\0';
     auto& acceptor = unix_.emplace(ex_);
     const asio::local::stream_protocol::endpoint address(path);
     acceptor.open(address.protocol(), ec);
