@@ -76,6 +76,7 @@ class Relay(Candidate):
 class Meshcache(Candidate):
     name = "meshcache"
     memory = MEMORY
+    log_level = "warn"
 
     def arguments(self, _setting):
         return []
@@ -85,7 +86,7 @@ class Meshcache(Candidate):
         self.admin_port = free_port()
         return [setting.meshcache, "--listen", f"127.0.0.1:{self.port}", "--upstream",
                 f"127.0.0.1:{setting.upstream.port}", "--admin", f"127.0.0.1:{self.admin_port}", "--threads", 1,
-                "--memory", self.memory, "--log-level", "warn", "--access-log", "off", *self.arguments(setting)]
+                "--memory", self.memory, "--log-level", self.log_level, "--access-log", "off", *self.arguments(setting)]
 
     def is_hit(self, response):
         return response.getheader("Cache-Status", "").startswith("meshcache; hit")

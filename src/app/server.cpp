@@ -9,6 +9,7 @@
 #include "version.hpp"
 
 #include <meshcache/admin/admin_server.hpp>
+#include <meshcache/base/turn_meter.hpp>
 #include <meshcache/net/client_limit.hpp>
 #include <meshcache/net/worker.hpp>
 #include <meshcache/replica/link.hpp>
@@ -109,7 +110,9 @@ class server {
         wait_for_signal();
         sweep();
         tend_heap();
-        io_.run();
+        turn_meter turns(clock_, admin_counts_, histogram::turn_main);
+        turns.begin();
+        while (io_.run_one() != 0) turns.ended();
         stopper_.join();
         log.info("stopped");
         leave();

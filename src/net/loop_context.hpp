@@ -11,6 +11,7 @@
 #include "session_pool.hpp"
 #include "upstream_pool.hpp"
 
+#include <meshcache/base/turn_meter.hpp>
 #include <meshcache/net/settings.hpp>
 
 #include <memory>
@@ -20,7 +21,8 @@ namespace meshcache::net {
 struct loop_context {
     loop_context(const executor& executor_, const settings& cfg_, shared_state& shared_)
         : ex(executor_), cfg(cfg_), shared(shared_), counters(shared_.counters.make_slab()),
-          sweep(shared_.clock.steady()), readiness(executor_), pool(readiness, cfg_, sweep, counters),
+          turns(shared_.clock, counters, histogram::turn_worker), sweep(shared_.clock.steady()),
+          readiness(executor_, &turns), pool(readiness, cfg_, sweep, counters),
           access(cfg_.access, cfg_.access_json, shared_.access), failures(shared_.log) {}
     loop_context(const loop_context&) = delete;
     loop_context& operator=(const loop_context&) = delete;
@@ -40,6 +42,7 @@ struct loop_context {
     const settings& cfg;
     shared_state& shared;
     metrics_slab& counters;
+    turn_meter turns;
     deadline_sweep sweep;
     poller readiness;
     upstream_pool pool;

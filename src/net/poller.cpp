@@ -16,7 +16,7 @@ int new_set() {
 
 } // namespace
 
-poller::poller(const executor& ex) : ex_(ex), set_(ex, new_set()) {}
+poller::poller(const executor& ex, turn_meter* turns) : ex_(ex), turns_(turns), set_(ex, new_set()) {}
 
 void poller::start() { wait(); }
 
@@ -51,6 +51,7 @@ void poller::run() {
         if (event.data.ptr != nullptr) static_cast<pollable*>(event.data.ptr)->on_ready(event.events);
     }
     at_ = count_ = 0;
+    if (turns_ != nullptr) turns_->ended();
     if (found < many) return wait();
     // Not at once: what others have to do on this loop comes in between.
     asio::post(ex_, [this] { run(); });

@@ -6,6 +6,7 @@
 #include "io.hpp"
 
 #include <meshcache/base/error.hpp>
+#include <meshcache/base/turn_meter.hpp>
 
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 
@@ -35,8 +36,9 @@ class pollable {
 /// The sockets of one event loop. Used by its thread; outlives what it watches.
 class poller {
   public:
-    /// Throws boost::system::system_error where the system has no epoll set to give.
-    explicit poller(const executor& ex);
+    /// `turns` is told of the end of each batch, if it is there. Throws boost::system::system_error where the
+    /// system has no epoll set to give.
+    explicit poller(const executor& ex, turn_meter* turns = nullptr);
     poller(const poller&) = delete;
     poller& operator=(const poller&) = delete;
 
@@ -56,6 +58,7 @@ class poller {
     void run();
 
     executor ex_;
+    turn_meter* const turns_;
     asio::posix::basic_stream_descriptor<executor> set_;
     static constexpr int most = 128; ///< in one batch
     std::array<epoll_event, most> batch_;

@@ -71,6 +71,7 @@ class worker::impl {
         thread_ = std::thread([this] {
             const auto name = "mc-loop-" + std::to_string(index_);
             ::pthread_setname_np(::pthread_self(), name.c_str());
+            loop_.turns.begin();
             io_.run();
         });
     }
@@ -129,6 +130,7 @@ class worker::impl {
             loop_.pool.close_idle(now);
             give_memory_back(loop_.sessions.trim());
             publish();
+            loop_.turns.ended();
         }
         // A name that is being resolved can be waited for by nobody now.
         io_.stop();

@@ -77,8 +77,9 @@ reply_view reply_view::operator[](std::size_t i) const noexcept { return reply_v
 // without looking at it again.
 
 struct redis_connection::impl : std::enable_shared_from_this<impl> {
-    impl(asio::io_context& io, const clock_source& clock, target to)
-        : io_(io), clock_(clock), to_(std::move(to)), resolver_(io), timer_(io), descriptor_(io) {}
+    impl(asio::io_context& io, const clock_source& clock, turn_meter& turns, target to)
+        : io_(io), clock_(clock), turns_(turns), to_(std::move(to)), resolver_(io), timer_(io),
+          descriptor_(io) {}
 
     struct sent_command {
         steady_time deadline;
@@ -87,6 +88,7 @@ struct redis_connection::impl : std::enable_shared_from_this<impl> {
 
     asio::io_context& io_;
     const clock_source& clock_;
+    turn_meter& turns_;
     const target to_;
     asio::ip::tcp::resolver resolver_;
     asio::steady_timer timer_;
@@ -280,6 +282,7 @@ struct redis_connection::impl : std::enable_shared_from_this<impl> {
                                        return;
                                    }
                                    if (self->wants_read_) redisAsyncHandleRead(of);
+                                   self->turns_.ended();
                                });
     }
 
@@ -297,6 +300,7 @@ struct redis_connection::impl : std::enable_shared_from_this<impl> {
             self->writing_ = true;
             if (self->wants_write_) redisAsyncHandleWrite(of);
             self->writing_ = false;
+            self->turns_.ended();
             // Idempotent for hiredis; a pending write keeps the wait alive.
             if (self->context_ == of && self->wants_write_) self->add_write();
         };
@@ -404,8 +408,9 @@ struct redis_connection::impl : std::enable_shared_from_this<impl> {
     bool abandoned_ = false;
 };
 
-redis_connection::redis_connection(asio::io_context& io, const clock_source& clock, target to)
-    : impl_(std::make_shared<impl>(io, clock, std::move(to))) {}
+redis_connection::redis_connection(asio::io_context& io, const clock_source& clock, turn_meter& turns,
+                                   target to)
+    : impl_(std::make_shared<impl>(io, clock, turns, std::move(to))) {}
 
 redis_connection::~redis_connection() { close(); }
 

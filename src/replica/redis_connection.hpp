@@ -8,6 +8,7 @@
 #include <meshcache/base/clock.hpp>
 #include <meshcache/base/endpoint.hpp>
 #include <meshcache/base/error.hpp>
+#include <meshcache/base/turn_meter.hpp>
 
 #include <boost/asio/io_context.hpp>
 
@@ -58,7 +59,8 @@ class redis_connection {
     /// (errc::redis_timeout).
     using lost_handler = std::function<void(error_code error, const std::string& why)>;
 
-    redis_connection(boost::asio::io_context& io, const clock_source& clock, target to);
+    /// All but `to` outlive the connection. `turns` is told when it has read or written what it could.
+    redis_connection(boost::asio::io_context& io, const clock_source& clock, turn_meter& turns, target to);
     /// Closes.
     ~redis_connection();
     redis_connection(const redis_connection&) = delete;

@@ -87,7 +87,8 @@ void link::examine(std::vector<std::string> keys, examine_handler handler) {
 link::impl::impl(link_settings settings, store::cache& local, store::hybrid_clock& versions,
                  const clock_source& clock, metrics& counters, std::shared_ptr<spdlog::logger> log)
     : settings_(std::move(settings)), local_(local), versions_(versions), clock_(clock),
-      slab_(counters.make_slab()), log_(or_silence(std::move(log))), names_(settings_.name_space),
+      slab_(counters.make_slab()), turns_(clock, slab_, histogram::turn_redis),
+      log_(or_silence(std::move(log))), names_(settings_.name_space),
       replica_(replica_name(versions.replica())), queue_(queue_limits{.bytes = settings_.queue_bytes}),
       breaker_(breaker_threshold, backoff(first_backoff, settings_.backoff_max, jitter())),
       fsm_(!settings_.password.empty() || settings_.database != 0,
@@ -238,6 +239,7 @@ void link::impl::run() {
         housekeeping();
         perform(fsm_.start());
     });
+    turns_.begin();
     io_.run();
 }
 
@@ -291,7 +293,8 @@ void link::impl::fail(std::string_view what, std::string_view why) {
 
 std::unique_ptr<redis_connection> link::impl::connect() {
     auto connection = std::make_unique<redis_connection>(
-        io_, clock_, redis_connection::target{settings_.address, settings_.tls, settings_.command_timeout});
+        io_, clock_, turns_,
+        redis_connection::target{settings_.address, settings_.tls, settings_.command_timeout});
     connection->open(
         [this](error_code error, const std::string& why) {
             if (error) {
@@ -468,6 +471,7 @@ void link::impl::housekeeping() {
         }
     }
     if (!warm_) resume_warm_start();
+    turns_.ended();
     housekeeping_timer_.expires_after(housekeeping_period);
     housekeeping_timer_.async_wait([this](error_code e) {
         if (!e) housekeeping();

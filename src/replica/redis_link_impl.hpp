@@ -23,6 +23,7 @@
 #include "warm_start.hpp"
 #include "write_queue.hpp"
 
+#include <meshcache/base/turn_meter.hpp>
 #include <meshcache/replica/link.hpp>
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -348,6 +349,7 @@ class link::impl {
     store::hybrid_clock& versions_;
     const clock_source& clock_;
     metrics_slab& slab_;
+    turn_meter turns_;
     const std::shared_ptr<spdlog::logger> log_;
     const key_names names_;
     const std::string replica_; ///< our id as the log has it

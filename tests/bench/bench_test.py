@@ -13,7 +13,8 @@ sys.dont_write_bytecode = True
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench"))
 
-from kit import compare, following, load, machine, plot, posting, proof, rounds, servers  # noqa: E402
+from kit import (compare, following, latency, load, machine, plot, posting, proof, rounds, servers,  # noqa: E402
+                 turns)
 from kit.candidates import Candidate  # noqa: E402
 from kit.machine import BenchError  # noqa: E402
 
@@ -220,6 +221,24 @@ class TablesTest(unittest.TestCase):
         order = []
         rounds.take_turns([Named("a"), Named("b"), Named("c")], 2, lambda c, _: order.append(c.name))
         self.assertEqual("".join(order), "abcbca")
+
+    def test_the_longest_turns_of_event_loops_are_those_of_the_interval(self):
+        infinite = float("inf")
+        before = {"worker": [(.001, 5), (.002, 6), (infinite, 6)], "main": [(.001, 1), (.002, 1), (infinite, 1)]}
+        after = {"worker": [(.001, 9), (.002, 10), (infinite, 10)], "main": [(.001, 1), (.002, 1), (infinite, 1)],
+                 "redis": [(.001, 2), (.002, 3), (infinite, 4)]}
+        seen = turns.Turns()
+        seen.add(before, after)
+        self.assertEqual(seen.describe(),
+                         "worker 4, the longest within 1 ms; redis 4, the longest above 2 ms, 2 above 1 ms")
+        seen.add(before, after)
+        self.assertTrue(seen.describe().startswith("worker 8, "))
+
+    def test_the_log_tells_when_a_reconciliation_began_and_ended(self):
+        log = ("2026-11-26T21:10:00.123Z warning redis 127.0.0.1:7: the change log has a gap after 1795733580329-0\n"
+               "2026-11-26T21:10:01.000Z info redis 127.0.0.1:7: something else\n"
+               "2026-11-26T21:10:02.500Z info redis 127.0.0.1:7: reconciled\n")
+        self.assertEqual(latency.RECONCILIATION.findall(log), ["2026-11-26T21:10:00.123", "2026-11-26T21:10:02.500"])
 
     def test_a_line_through_points(self):
         base, each = following.fit([(2, 14.), (5, 20.), (20, 50.)])

@@ -24,6 +24,7 @@ class shifted_clock final : public clock_source {
   public:
     wall_time wall() const noexcept override { return real_.wall() + milliseconds{shift_.load()}; }
     steady_time steady() const noexcept override { return real_.steady(); }
+    std::chrono::nanoseconds thread_time() const noexcept override { return real_.thread_time(); }
     void shift(milliseconds by) noexcept { shift_.store(by.count()); }
 
   private:

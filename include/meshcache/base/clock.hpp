@@ -22,6 +22,9 @@ class clock_source {
     virtual ~clock_source() = default;
     virtual wall_time wall() const noexcept = 0;
     virtual steady_time steady() const noexcept = 0;
+    /// CPU time that the calling thread has spent since it began. It is read by a system call, the others are
+    /// not.
+    virtual std::chrono::nanoseconds thread_time() const noexcept = 0;
 };
 
 /// The machine's clocks.
@@ -29,6 +32,7 @@ class system_clock final : public clock_source {
   public:
     wall_time wall() const noexcept override;
     steady_time steady() const noexcept override;
+    std::chrono::nanoseconds thread_time() const noexcept override;
 };
 
 } // namespace meshcache

@@ -31,7 +31,11 @@ enum class histogram_unit : std::uint8_t {
     X(command_purge, "meshcache_redis_command_seconds", "command=\"purge\"", microseconds, "")               \
     X(batch_records, "meshcache_redis_batch_records", "", records,                                           \
       "Records and invalidations in a batch that was sent.")                                                 \
-    X(batch_bytes, "meshcache_redis_batch_bytes", "", bytes, "Bytes of a batch that was sent.")
+    X(batch_bytes, "meshcache_redis_batch_bytes", "", bytes, "Bytes of a batch that was sent.")              \
+    X(turn_worker, "meshcache_loop_turn_seconds", "loop=\"worker\"", microseconds,                           \
+      "CPU time that an event loop spent at a stretch; turns within 100 us of one another count as one.")    \
+    X(turn_redis, "meshcache_loop_turn_seconds", "loop=\"redis\"", microseconds, "")                         \
+    X(turn_main, "meshcache_loop_turn_seconds", "loop=\"main\"", microseconds, "")
 
 enum class histogram : std::uint8_t {
 #define MESHCACHE_HISTOGRAM_ID(id, name, labels, unit, help) id,
