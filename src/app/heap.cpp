@@ -75,10 +75,15 @@ void set_up_heap() noexcept {
 }
 
 bool heap_watch::due(std::size_t resident) noexcept {
-    constexpr int pause = 10;
+    constexpr int pause = 10, first_later = 40, last_later = 1280;
     least_ = std::min(least_, resident);
     ++calls_;
-    if (resident < least_ + step_ && (waste_ < step_ || calls_ < pause)) return false;
+    const bool grew = resident >= least_ + step_, later = later_ != 0 && calls_ >= later_;
+    if (!grew && !later && (waste_ < step_ || calls_ < pause)) return false;
+    if (grew)
+        later_ = first_later;
+    else if (later)
+        later_ = later_ < last_later ? later_ * 2 : 0;
     calls_ = 0;
     return true;
 }

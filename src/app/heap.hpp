@@ -28,7 +28,8 @@ class heap_watch {
         : step_(step), least_(start.resident), own_(waste_in(start)) {}
 
     /// Called at even times: whether to give pages back and to look. It is time when resident memory has
-    /// grown by `step` since it was the least, and at every tenth call while at least `step` is wasted.
+    /// grown by `step` since it was the least; 40 calls later, then 80, and so on to 1280, since what it grew
+    /// for may be gone by then; and at every tenth call while at least `step` is wasted.
     bool due(std::size_t resident) noexcept;
     /// Takes note of a look, and returns what is wasted.
     std::size_t looked(const heap_reading& now) noexcept;
@@ -43,6 +44,7 @@ class heap_watch {
     const std::size_t own_;
     std::size_t waste_ = 0;
     int calls_ = 0;
+    int later_ = 0; ///< calls since the last look after which there is another; 0: none
 };
 
 /// Does it, for a process whose memory is mostly one cache of `bound` bytes.

@@ -1,7 +1,9 @@
 #include "heap.hpp"
+#include "heap_thread.hpp"
 #include "left_over_socket.hpp"
 #include "log.hpp"
 #include "operator_desk.hpp"
+#include "purge_sweep.hpp"
 #include "readiness.hpp"
 #include "server.hpp"
 #include "server_pages.hpp"
@@ -109,7 +111,7 @@ class server {
         ready_ = true;
         wait_for_signal();
         sweep();
-        tend_heap();
+        heap_.emplace(cfg_.memory, [this](std::size_t waste) { hold_back(waste); });
         turn_meter turns(clock_, admin_counts_, histogram::turn_main);
         turns.begin();
         while (io_.run_one() != 0) turns.ended();
@@ -223,43 +225,27 @@ class server {
                 signals_.cancel();
                 drain_timer_.cancel();
                 sweep_timer_.cancel();
-                heap_timer_.cancel();
                 io_.stop();
             });
         });
     }
 
-    /// Purges of groups leave the store by look-ups, and by this: a walk after each, a bounded number of
-    /// responses at a time, so that neither this thread nor a shard's mutex is held for long.
     void sweep() {
         constexpr milliseconds pause{50}, breath{1};
-        constexpr int steps = 64;
-        constexpr std::size_t responses = 64;
-        if (sweep_cursor_ == 0 && swept_ != cache_.purge_generation()) {
-            swept_ = cache_.purge_generation();
-            sweep_cursor_ = cache_.sweep(0, responses);
-        }
-        for (int i = 0; i < steps && sweep_cursor_ != 0; ++i)
-            sweep_cursor_ = cache_.sweep(sweep_cursor_, responses);
+        const bool more = purge_sweep_.step();
         admin_counts_.add(counter::removed_purged, cache_.take_purged());
-        sweep_timer_.expires_after(sweep_cursor_ != 0 ? breath : pause);
+        sweep_timer_.expires_after(more ? breath : pause);
         sweep_timer_.async_wait([this](error_code ec) {
             if (!ec) sweep();
         });
     }
 
     /// What the heap wastes comes out of what fills do not use of their share, and then out of the store's.
-    void tend_heap() {
-        constexpr milliseconds pause{50};
-        if (const auto waste = heap_.tend()) {
-            const std::size_t fills = std::min(fill_budget_.used(), fill_budget_.limit());
-            const std::size_t spare = fill_budget_.limit() - fills;
-            cache_.hold_back(*waste > spare ? *waste - spare : 0);
-        }
-        heap_timer_.expires_after(pause);
-        heap_timer_.async_wait([this](error_code ec) {
-            if (!ec) tend_heap();
-        });
+    /// On the heap's thread.
+    void hold_back(std::size_t waste) {
+        const std::size_t fills = std::min(fill_budget_.used(), fill_budget_.limit());
+        const std::size_t spare = fill_budget_.limit() - fills;
+        cache_.hold_back(waste > spare ? waste - spare : 0);
     }
 
     admin::readiness readiness() {
@@ -312,10 +298,8 @@ class server {
     asio::signal_set signals_{io_, SIGTERM, SIGINT, SIGHUP};
     asio::steady_timer drain_timer_{io_};
     asio::steady_timer sweep_timer_{io_};
-    asio::steady_timer heap_timer_{io_};
-    heap_keeper heap_{cfg_.memory};
-    std::uint64_t sweep_cursor_ = 0; ///< where the walk is; 0: it rests
-    std::uint32_t swept_ = 0;        ///< the purges that the last walk began with
+    purge_sweep purge_sweep_{cache_};
+    std::optional<heap_thread> heap_;
     admin::admin_server admin_;
     std::optional<steady_time> drain_until_;
     std::thread stopper_; ///< joinable once the stop has begun

@@ -26,12 +26,11 @@ void session_pool::give(session_lease s) noexcept {
     }
 }
 
-std::size_t session_pool::trim() noexcept {
+void session_pool::trim() noexcept {
     const auto surplus = unused_ / 2;
     // The ones that were used last stand at the end.
     spare_.erase(spare_.begin(), spare_.begin() + static_cast<std::ptrdiff_t>(surplus));
     unused_ = spare_.size();
-    return surplus;
 }
 
 } // namespace meshcache::net

@@ -23,8 +23,8 @@ class session_pool {
     session_lease take(loop_context& loop);
     /// Takes one that has been detached.
     void give(session_lease s) noexcept;
-    /// Frees half of what nobody has needed since the last call; returns how many. Called by the sweep.
-    std::size_t trim() noexcept;
+    /// Frees half of what nobody has needed since the last call. Called by the sweep.
+    void trim() noexcept;
 
   private:
     std::vector<session_lease> spare_;

@@ -13,7 +13,6 @@
 #include <atomic>
 #include <cerrno>
 #include <exception>
-#include <malloc.h>
 #include <new>
 #include <optional>
 #include <pthread.h>
@@ -110,17 +109,6 @@ class worker::impl {
   private:
     void publish() noexcept { running_.store(loop_.running - loop_.behind, std::memory_order_release); }
 
-    /// Sessions that a burst of requests needed leave holes between what is still in use, which malloc keeps.
-    /// `freed`: how many have gone just now. A few that come and go are no burst.
-    void give_memory_back(std::size_t freed) noexcept {
-        constexpr std::size_t burst = 128;
-        if (freed > 0) {
-            freed_ += freed;
-        } else if (std::exchange(freed_, 0) >= burst) {
-            ::malloc_trim(0);
-        }
-    }
-
     task<void> tick() {
         while (!(stopping_ && loop_.running == 0)) {
             ticker_.expires_after(deadline_sweep::resolution);
@@ -128,7 +116,7 @@ class worker::impl {
             const auto now = loop_.shared.clock.steady();
             loop_.sweep.sweep(now);
             loop_.pool.close_idle(now);
-            give_memory_back(loop_.sessions.trim());
+            loop_.sessions.trim();
             publish();
             loop_.turns.ended();
         }
@@ -199,7 +187,6 @@ class worker::impl {
     std::atomic<bool> drain_began_{false};
     unsigned index_;
     bool stopping_ = false;
-    std::size_t freed_ = 0;   ///< sessions, in the sweeps just before this one
     error_code accept_error_; ///< the last, so that it is logged once
     error_code begin_error_;  ///< likewise
 };

@@ -67,9 +67,10 @@ inline constexpr milliseconds follow_block{5000};
 inline constexpr std::size_t follow_count = 256;
 /// How often, while entries keep coming, the log is asked whether it is still the one that was followed.
 inline constexpr milliseconds anchor_period{500};
-/// Keys that one step of a reconciliation asks for, and the pause between steps.
-inline constexpr std::size_t reconcile_keys = 256;
-inline constexpr milliseconds reconcile_pause{5};
+/// Keys that one step of a reconciliation asks for, and the pause between steps: 64 take the link's loop a
+/// fraction of a millisecond.
+inline constexpr std::size_t reconcile_keys = 64;
+inline constexpr milliseconds reconcile_pause{1};
 inline constexpr milliseconds housekeeping_period{250};
 /// Pauses between two looks at the list while somebody waits for the others, and how many may wait: well
 /// below the connections that the admin port has, since each takes one for up to a minute.

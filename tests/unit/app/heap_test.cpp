@@ -41,6 +41,20 @@ TEST_CASE("While much is wasted the heap is looked at again and again", "[heap]"
     CHECK(looks == 10);
 }
 
+TEST_CASE("After it has grown the heap is looked at now and then, for what it grew for may be gone",
+          "[heap]") {
+    heap_watch watch(4 * mib, {.resident = 10 * mib, .used = 8 * mib});
+    REQUIRE(watch.due(20 * mib));
+    CHECK(watch.looked({.resident = 20 * mib, .used = 18 * mib}) == 0);
+    std::vector<int> at;
+    for (int call = 1; call < 10'000; ++call) {
+        if (!watch.due(20 * mib)) continue;
+        at.push_back(call);
+        CHECK(watch.looked({.resident = 20 * mib, .used = 18 * mib}) == 0);
+    }
+    CHECK(at == std::vector<int>{40, 120, 280, 600, 1240, 2520});
+}
+
 TEST_CASE("Pages that were freed between others are given back, and what cannot be is named", "[heap]") {
     heap_keeper keeper(64 * mib);
     std::vector<std::unique_ptr<char[]>> all;
