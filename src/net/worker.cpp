@@ -1,5 +1,6 @@
 #include "listener.hpp"
 #include "session.hpp"
+#include "time_slice.hpp"
 
 #include <meshcache/net/client_limit.hpp>
 #include <meshcache/net/worker.hpp>
@@ -12,6 +13,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <exception>
 #include <new>
 #include <optional>
@@ -70,6 +72,7 @@ class worker::impl {
         thread_ = std::thread([this] {
             const auto name = "mc-loop-" + std::to_string(index_);
             ::pthread_setname_np(::pthread_self(), name.c_str());
+            ask_to_run_soon();
             loop_.turns.begin();
             io_.run();
         });
@@ -107,6 +110,13 @@ class worker::impl {
     }
 
   private:
+    /// A client should not wait while another thread of the same core goes on with something longer.
+    void ask_to_run_soon() {
+        constexpr std::chrono::microseconds slice{100}; // the shortest that there is
+        if (const auto failed = ask_for_time_slice(slice))
+            loop_.shared.log->debug("no short time slices for the event loops: {}", failed.message());
+    }
+
     void publish() noexcept { running_.store(loop_.running - loop_.behind, std::memory_order_release); }
 
     task<void> tick() {
