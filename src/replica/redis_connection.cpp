@@ -15,6 +15,7 @@
 #endif
 
 #include <algorithm>
+#include <charconv>
 #include <deque>
 #include <utility>
 #include <vector>
@@ -68,7 +69,16 @@ std::size_t reply_view::size() const noexcept { return what() == kind::array ? r
 reply_view reply_view::operator[](std::size_t i) const noexcept { return reply_view(raw(raw_)->element[i]); }
 
 // ---- redis_connection
-//
+
+namespace {
+
+/// Memory for formatting commands that a connection keeps.
+constexpr std::size_t max_kept_text = 64u << 10;
+/// Of an argument as the protocol has it: `$`, its size, CRLF, and CRLF after it.
+constexpr std::size_t max_header = 25;
+
+} // namespace
+
 // Who owns what: hiredis owns its context and the descriptor. `impl` waits for the descriptor through an Asio
 // object that must release it before hiredis closes it: hiredis calls cleanup() at that moment, whatever the
 // reason. Until then the context points to `impl`, so `impl` keeps itself alive (`keep_`).
@@ -100,6 +110,7 @@ struct redis_connection::impl : std::enable_shared_from_this<impl> {
     std::vector<std::string> addresses_; ///< those that are still to be tried, the next one last
     std::string last_failure_ = "no address";
     std::deque<sent_command> sent_;
+    std::string text_; ///< of the command that is being sent
     bool open_ = false;
     bool closed_ = false;
     bool timer_armed_ = false;
@@ -327,20 +338,35 @@ struct redis_connection::impl : std::enable_shared_from_this<impl> {
 
     // -- commands
 
+    /// Writes the command to `text_` as the protocol has it: for hiredis' own formatter this would be most of
+    /// what a small command costs.
+    void format(std::span<const std::string_view> arguments) {
+        std::size_t size = max_header;
+        for (const std::string_view a : arguments) size += max_header + a.size();
+        text_.resize(size);
+        char* at = text_.data();
+        const auto put = [&at](std::string_view bytes) { at = std::copy(bytes.begin(), bytes.end(), at); };
+        const auto put_header = [&at, &put](char kind, std::size_t number) {
+            *at++ = kind;
+            at = std::to_chars(at, at + 20, number).ptr;
+            put("\r\n");
+        };
+        put_header('*', arguments.size());
+        for (const std::string_view a : arguments) {
+            put_header('$', a.size());
+            put(a);
+            put("\r\n");
+        }
+        text_.resize(static_cast<std::size_t>(at - text_.data()));
+    }
+
     void send(std::span<const std::string_view> arguments, milliseconds timeout, reply_handler handler) {
         bool taken = false;
         if (open_ && !closed_ && context_ != nullptr) {
-            std::vector<const char*> pointers;
-            std::vector<std::size_t> sizes;
-            pointers.reserve(arguments.size());
-            sizes.reserve(arguments.size());
-            for (const std::string_view a : arguments) {
-                pointers.push_back(a.data() != nullptr ? a.data() : "");
-                sizes.push_back(a.size());
-            }
-            taken =
-                redisAsyncCommandArgv(context_, &impl::on_reply, nullptr, static_cast<int>(arguments.size()),
-                                      pointers.data(), sizes.data()) == REDIS_OK;
+            format(arguments);
+            taken = redisAsyncFormattedCommand(context_, &impl::on_reply, nullptr, text_.data(),
+                                               text_.size()) == REDIS_OK;
+            if (text_.capacity() > max_kept_text) text_ = {};
         }
         if (!taken) {
             asio::post(io_, [handler = std::move(handler)] { handler(nullptr); });
