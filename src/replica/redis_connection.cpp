@@ -15,8 +15,12 @@
 #endif
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <cstddef>
 #include <deque>
+#include <memory_resource>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -68,9 +72,69 @@ std::size_t reply_view::size() const noexcept { return what() == kind::array ? r
 
 reply_view reply_view::operator[](std::size_t i) const noexcept { return reply_view(raw(raw_)->element[i]); }
 
+// ---- memory for replies
+
+namespace {
+
+/// Replies are built in memory that is used again, in the place of one or two allocations for each element.
+using reply_memory = std::pmr::monotonic_buffer_resource;
+
+template <class T>
+T* allocate(const redisReadTask* task, std::size_t count) {
+    return static_cast<T*>(
+        static_cast<reply_memory*>(task->privdata)->allocate(count * sizeof(T), alignof(T)));
+}
+
+/// A reply of the task's type, `fill`ed and put in its place in the array that it belongs to; null without
+/// memory, which hiredis takes for the end of the connection.
+template <class Fill>
+void* make_reply(const redisReadTask* task, Fill fill) noexcept {
+    try {
+        auto* const reply = new (allocate<redisReply>(task, 1)) redisReply{};
+        reply->type = task->type;
+        fill(*reply);
+        if (task->parent != nullptr) static_cast<redisReply*>(task->parent->obj)->element[task->idx] = reply;
+        return reply;
+    } catch (const std::bad_alloc&) {
+        return nullptr;
+    }
+}
+
+redisReplyObjectFunctions reply_functions() {
+    redisReplyObjectFunctions out{}; // newer hiredis has more of them, for RESP3
+    out.createString = [](const redisReadTask* task, char* text, std::size_t size) {
+        return make_reply(task, [&](redisReply& reply) {
+            reply.str = allocate<char>(task, size + 1);
+            *std::copy_n(text, size, reply.str) = '\0'; // hiredis prints errors
+            reply.len = size;
+        });
+    };
+    // Of int or size_t, by the version of hiredis.
+    out.createArray = [](const redisReadTask* task, auto size) -> void* {
+        return make_reply(task, [&](redisReply& reply) {
+            reply.elements = static_cast<std::size_t>(size);
+            reply.element = allocate<redisReply*>(task, reply.elements);
+            std::fill_n(reply.element, reply.elements, nullptr);
+        });
+    };
+    out.createInteger = [](const redisReadTask* task, long long value) {
+        return make_reply(task, [&](redisReply& reply) { reply.integer = value; });
+    };
+    out.createNil = [](const redisReadTask* task) { // in the place of a string, or of an array
+        return make_reply(task, [](redisReply& reply) { reply.type = REDIS_REPLY_NIL; });
+    };
+    out.freeObject = [](void*) {}; // with all the memory, when the reply's handler has returned
+    return out;
+}
+
+} // namespace
+
 // ---- redis_connection
 
 namespace {
+
+/// Memory for replies that a connection keeps.
+constexpr std::size_t kept_for_replies = 16u << 10;
 
 /// Memory for formatting commands that a connection keeps.
 constexpr std::size_t max_kept_text = 64u << 10;
@@ -111,6 +175,9 @@ struct redis_connection::impl : std::enable_shared_from_this<impl> {
     std::string last_failure_ = "no address";
     std::deque<sent_command> sent_;
     std::string text_; ///< of the command that is being sent
+    redisReplyObjectFunctions reply_functions_ = reply_functions();
+    alignas(std::max_align_t) std::array<std::byte, kept_for_replies> reply_buffer_;
+    reply_memory replies_{reply_buffer_.data(), reply_buffer_.size()}; ///< one reply at a time
     bool open_ = false;
     bool closed_ = false;
     bool timer_armed_ = false;
@@ -193,6 +260,8 @@ struct redis_connection::impl : std::enable_shared_from_this<impl> {
         context_ = context;
         keep_ = shared_from_this();
         context->data = this;
+        context->c.reader->fn = &reply_functions_;
+        context->c.reader->privdata = &replies_;
         context->ev.data = this;
         context->ev.addRead = [](void* p) { static_cast<impl*>(p)->add_read(); };
         context->ev.delRead = [](void* p) { static_cast<impl*>(p)->wants_read_ = false; };
@@ -334,6 +403,7 @@ struct redis_connection::impl : std::enable_shared_from_this<impl> {
         self.sent_.pop_front();
         const reply_view view(reply);
         handler(&view);
+        self.replies_.release(); // hiredis looks at it no more, and has not begun another one
     }
 
     // -- commands
