@@ -17,6 +17,25 @@ std::optional<std::uint64_t> whole_number(std::string_view text, int base) noexc
     return value;
 }
 
+constexpr std::size_t size_bytes = 4; ///< of a key in a list of puts
+constexpr std::size_t item_header = store::version::size + size_bytes;
+
+/// False if `list` ends within an item; those before it are read all the same.
+bool read_puts(std::string_view list, std::vector<change>& out) {
+    while (!list.empty()) {
+        if (list.size() < item_header) return false;
+        const auto version = store::version::from_bytes(list.substr(0, store::version::size));
+        std::size_t size = 0;
+        for (const char c : list.substr(store::version::size, size_bytes))
+            size = size << 8 | static_cast<unsigned char>(c);
+        list.remove_prefix(item_header);
+        if (!version || size > list.size()) return false;
+        out.push_back({change_kind::put, list.substr(0, size), *version});
+        list.remove_prefix(size);
+    }
+    return true;
+}
+
 } // namespace
 
 std::string stream_id::to_string() const { return std::to_string(ms) + "-" + std::to_string(sequence); }
@@ -50,11 +69,13 @@ std::optional<log_entry> read_entry(std::span<const std::string_view> fields, st
             entry.roll_call = true;
             continue;
         }
+        if (name == "p") {
+            if (!read_puts(value, entry.changes)) ++skipped;
+            continue;
+        }
         const auto version = store::version::from_bytes(value);
         if (name.empty() || !version) {
             ++skipped;
-        } else if (name.front() == 'p') {
-            entry.changes.push_back({change_kind::put, name.substr(1), *version});
         } else if (name.front() == 'l') {
             entry.changes.push_back({change_kind::lease_over, name.substr(1), *version});
         } else if (name.front() == 'm') {
@@ -69,6 +90,14 @@ std::optional<log_entry> read_entry(std::span<const std::string_view> fields, st
     }
     if (!signed_by) return std::nullopt;
     return entry;
+}
+
+void append_put(std::string& list, std::string_view key, const store::version& version) {
+    const auto bytes = version.bytes();
+    list.append(bytes.data(), bytes.size());
+    for (std::size_t shift = size_bytes; shift-- > 0;)
+        list += static_cast<char>(static_cast<unsigned char>(key.size() >> (8 * shift)));
+    list += key;
 }
 
 std::string replica_name(std::uint64_t replica) {

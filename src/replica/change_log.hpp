@@ -48,6 +48,9 @@ struct log_entry {
     bool roll_call = false; ///< every replica is to say at once how far it has come
 };
 
+/// Appends a record to the value of the field `p`: what a batch of puts tells the others.
+void append_put(std::string& list, std::string_view key, const store::version& version);
+
 /// Reads the fields of an entry, names and values in turn. Fields that are unknown or malformed are skipped
 /// and counted in `skipped`; an entry that does not say who wrote it yields nullopt.
 std::optional<log_entry> read_entry(std::span<const std::string_view> fields, std::size_t& skipped);

@@ -209,6 +209,8 @@ class link::impl {
     void pump();
     bool send_puts(const batch_ptr& batch);
     void append_known(const store::stored_response& response, std::vector<std::string>& out) const;
+    void append_selectors(std::size_t n, const store::stored_response& response,
+                          std::vector<std::string>& out) const;
     void send_floors(const batch_ptr& batch);
     void on_batch_reply(const batch_ptr& batch, const std::vector<store::response_ptr>& sent,
                         const reply_view* reply);
@@ -220,7 +222,7 @@ class link::impl {
     /// Sends a batch of `records` and measures it; on_batch_reply() gets the answer.
     void send_batch(const batch_ptr& batch, std::span<const std::string_view> arguments, histogram command,
                     std::vector<store::response_ptr> sent);
-    void on_put_verdicts(const std::vector<store::response_ptr>& sent, const reply_view& reply);
+    void on_put_verdicts(const std::vector<store::response_ptr>& sent, std::string_view verdicts);
     /// Drops the local response of exactly that version. Nothing older takes its place: what was served once
     /// is not taken back. Returns whether it was there.
     bool withdraw(http::key_view key, const store::version& version);

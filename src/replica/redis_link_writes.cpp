@@ -10,6 +10,7 @@
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace meshcache::replica {
@@ -36,11 +37,10 @@ settlement settlement_of(put_verdict verdict) noexcept {
 
 /// Before the queue lets go of them. What is too far ahead is not there for the others, who go on with what
 /// Redis has: it is lost, whatever may be older than it.
-void mark(const std::vector<store::response_ptr>& sent, const reply_view& reply) {
+void mark(const std::vector<store::response_ptr>& sent, std::string_view verdicts) {
     for (std::size_t i = 0; i < sent.size(); ++i) {
-        const bool told = i < reply.size();
-        const auto what =
-            told ? settlement_of(static_cast<put_verdict>(reply[i].integer())) : settlement::unknown;
+        const bool told = i < verdicts.size();
+        const auto what = told ? settlement_of(static_cast<put_verdict>(verdicts[i])) : settlement::unknown;
         sent[i]->meta().reached.set(what == settlement::stored    ? store::reach::shared
                                     : what == settlement::refused ? store::reach::refused
                                                                   : store::reach::lost);
@@ -75,16 +75,12 @@ void link::impl::pump() {
     check_drained();
 }
 
-/// Appends which floors the maker of `response` knew of, as the put script wants it. Those that lie further
-/// below it than clocks may differ make no difference, and are left out.
+/// Appends which floors the maker of `response` knew of: selector and position in turn. Those that lie
+/// further below it than clocks may differ make no difference, and are left out.
 void link::impl::append_known(const store::stored_response& response, std::vector<std::string>& out) const {
-    const std::size_t count_at = out.size();
-    out.emplace_back();
-    std::size_t count = 0;
     const auto add = [&](std::string name, const store::version& floor) {
         out.push_back(std::move(name));
         out.push_back(position_text(floor));
-        ++count;
     };
     const auto add_of = [&](http::key_view key) {
         const floor_memory::item* const own = floors_.find(key);
@@ -104,17 +100,32 @@ void link::impl::append_known(const store::stored_response& response, std::vecto
             const floor_memory::item* const all = groups_.find(local_.view(g.name));
             if (all != nullptr && made > all->bound.mine) add(g.name, all->floor);
         }
-    out[count_at] = number(static_cast<std::int64_t>(count));
+}
+
+/// Appends what the put script is to know of the record `n` of its batch beside its bytes; mostly nothing.
+void link::impl::append_selectors(std::size_t n, const store::stored_response& response,
+                                  std::vector<std::string>& out) const {
+    std::vector<std::string> known;
+    append_known(response, known);
+    if (known.empty() && response.tags().empty()) return;
+    out.push_back(number(static_cast<std::int64_t>(n)));
+    out.push_back(number(static_cast<std::int64_t>(response.tags().size())));
+    std::string_view tag;
+    for (http::tag_cursor c(response.tags().empty() ? std::string_view{} : response.head()); c.next(tag);)
+        out.emplace_back(tag);
+    out.push_back(number(static_cast<std::int64_t>(known.size() / 2)));
+    std::move(known.begin(), known.end(), std::back_inserter(out));
 }
 
 /// False if nothing of the batch is worth sending any more.
 bool link::impl::send_puts(const batch_ptr& batch) {
     const wall_time now = clock_.wall();
     std::vector<store::response_ptr> sent;
-    std::vector<std::string> names, texts;
+    std::vector<std::string> names, records, selectors; // records: two for each
+    std::string listed;                                 // the entry in the log
     sent.reserve(batch->puts.size());
     names.reserve(batch->puts.size());
-    texts.reserve(batch->puts.size() * 6);
+    records.reserve(batch->puts.size() * 2);
     for (const store::response_ptr& queued : batch->puts) {
         // It may have been purged while it waited.
         const store::response_ptr response = local_.admit(queued);
@@ -128,15 +139,10 @@ bool link::impl::send_puts(const batch_ptr& batch) {
         }
         sent.push_back(queued);
         names.push_back(names_.record(response->key()));
-        texts.emplace_back(response->key());
-        texts.push_back(encode(*response));
-        texts.push_back(number(left.count()));
-        texts.push_back(number(static_cast<std::int64_t>(response->tags().size())));
-        std::string_view tag;
-        for (http::tag_cursor c(response->tags().empty() ? std::string_view{} : response->head());
-             c.next(tag);)
-            texts.emplace_back(tag);
-        append_known(*response, texts);
+        records.push_back(encode(*response));
+        records.push_back(number(left.count()));
+        append_put(listed, response->key(), response->meta().version);
+        append_selectors(sent.size(), *response, selectors);
     }
     if (sent.empty()) return false;
 
@@ -146,10 +152,11 @@ bool link::impl::send_puts(const batch_ptr& batch) {
     const std::string skew = number(settings_.max_clock_skew.count());
     std::vector<std::string_view> arguments{"EVALSHA",       put_script().sha, key_count,       names_.log(),
                                             names_.floors(), names_.groups(),  names_.lengths()};
-    arguments.reserve(arguments.size() + names.size() + 4 + texts.size());
+    arguments.reserve(arguments.size() + names.size() + 5 + records.size() + selectors.size());
     arguments.insert(arguments.end(), names.begin(), names.end());
-    arguments.insert(arguments.end(), {log_length, replica_, lead, skew});
-    arguments.insert(arguments.end(), texts.begin(), texts.end());
+    arguments.insert(arguments.end(), {log_length, replica_, lead, skew, listed});
+    arguments.insert(arguments.end(), records.begin(), records.end());
+    arguments.insert(arguments.end(), selectors.begin(), selectors.end());
     send_batch(batch, arguments, histogram::command_put, std::move(sent));
     return true;
 }
@@ -229,7 +236,7 @@ void link::impl::on_batch_reply(const batch_ptr& batch, const std::vector<store:
         }
         return;
     }
-    mark(sent, *reply);
+    mark(sent, reply->text());
     queue_.with([&](write_queue& q) { q.acknowledge(batch->id); });
     for (const steady_time since : batch->puts_since) answered(histogram::queue_age, since);
     for (const floor_item& f : batch->floors) answered(histogram::queue_age, f.since);
@@ -237,7 +244,7 @@ void link::impl::on_batch_reply(const batch_ptr& batch, const std::vector<store:
     write_backoff_.reset();
     slab_.add(counter::redis_batches);
     slab_.add(counter::redis_invalidations, batch->floors.size());
-    on_put_verdicts(sent, *reply);
+    on_put_verdicts(sent, reply->text());
     if (!batch->floors.empty()) on_floors_acknowledged(*batch, reply->text());
     pump();
 }
@@ -285,11 +292,11 @@ void link::impl::on_floors_acknowledged(const write_batch& batch, std::string_vi
     }
 }
 
-void link::impl::on_put_verdicts(const std::vector<store::response_ptr>& sent, const reply_view& reply) {
-    for (std::size_t i = 0; i < sent.size() && i < reply.size(); ++i) {
+void link::impl::on_put_verdicts(const std::vector<store::response_ptr>& sent, std::string_view verdicts) {
+    for (std::size_t i = 0; i < sent.size() && i < verdicts.size(); ++i) {
         const http::key_view key{sent[i]->key(), sent[i]->hash()};
         const store::version& version = sent[i]->meta().version;
-        const auto verdict = static_cast<put_verdict>(reply[i].integer());
+        const auto verdict = static_cast<put_verdict>(verdicts[i]);
         on_settled(key, version, settlement_of(verdict));
         on_lease_put(key, version, verdict == put_verdict::taken || verdict == put_verdict::same);
         switch (verdict) {

@@ -39,7 +39,7 @@ local skew = tonumber(ARGV[4])
 -- The version of the record at that name; nil if there is none, or nothing that could be one, or one that a
 -- broken clock made: all of these make way.
 local function version_at(name)
-  local held = redis.pcall('GETRANGE', name, 0, 15)
+  local held = redis.pcall('GETRANGE', name, '0', '15')
   if type(held) == 'string' and #held == 16 and milliseconds(held) <= latest then return held end
   return nil
 end
@@ -48,118 +48,171 @@ local function oldest(version, kind, epoch)
   if kind == '\1' and #epoch == 16 and compare(epoch, version) < 0 then return epoch end
   return version
 end
-local entry = {'XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'i', ARGV[2]}
--- Who has followed a log knows by this that it was lost, with everything else.
-if redis.call('EXISTS', KEYS[1]) == 0 then
-  entry[#entry + 1] = 'n'
-  entry[#entry + 1] = ''
-end
-local bare = #entry
 )lua";
 
 // A replica whose clock runs ahead may have made an older response with a version above a floor. So a record
 // is held against the floor itself only if its maker knew of that floor, and else against the floor and the
 // skew that is allowed between clocks.
+//
+// What this costs is what limits how much all replicas together can write, so the usual record passes through
+// few calls and few strings: Lua hashes every string that it is given or makes, byte by byte, and Redis
+// formats every number that a call is given.
 constexpr std::string_view put_text = R"lua(
-local function below(made, floor, known)
-  if not floor then return false end
-  floor = tonumber(floor)
-  if floor > known then floor = floor + skew end
-  return made <= floor
+local log, packed, count = KEYS[1], ARGV[5], #KEYS - 4
+-- What is above all floors of a set, whoever made it, need not be looked up there: most is, soon after a purge.
+local function reach(set)
+  local highest = redis.call('ZREVRANGE', set, '0', '0', 'WITHSCORES')[2]
+  return highest and tonumber(highest) + skew or 0
 end
--- What is above all floors of groups, whoever made it, need not be looked up: most is, soon after a purge.
-local highest = redis.call('ZREVRANGE', KEYS[3], 0, 0, 'WITHSCORES')[2]
-highest = highest and tonumber(highest) + skew or 0
-local lengths
-local function read_lengths()
-  lengths = {}
-  for _, length in ipairs(redis.call('ZRANGE', KEYS[4], 0, -1)) do
-    lengths[#lengths + 1] = {string.sub(length, 1, 1), tonumber(string.sub(length, 2))}
+local reach_of_keys, reach_of_groups = reach(KEYS[2]), reach(KEYS[3])
+local reach_of_any = math.max(reach_of_keys, reach_of_groups)
+-- The items of the entry in the log, one a record, and the cache keys in them.
+local items, keys
+local function read_items()
+  if items then return end
+  items, keys = {}, {}
+  local at = 1
+  for n = 1, count do
+    local a, b, c, d = string.byte(packed, at + 16, at + 19)
+    local last = at + 19 + ((a * 256 + b) * 256 + c) * 256 + d
+    items[n], keys[n] = string.sub(packed, at, last), string.sub(packed, at + 20, last)
+    at = last + 1
   end
 end
--- Host, path and query, and the key of the URI alone, read from a cache key; nil if it is none.
-local function split(key)
-  local parts, at = {}, 1
-  for n = 1, 4 do
-    local size, from = string.match(key, '^(%d+):()', at)
-    if not size then return nil end
-    at = from + tonumber(size)
-    parts[n] = string.sub(key, from, at - 1)
+-- What it takes to look floors up, made when the first record needs it: whether a floor covers a record.
+local function prepare()
+  read_items()
+  local function below(made, floor, known)
+    if not floor then return false end
+    floor = tonumber(floor)
+    if floor > known then floor = floor + skew end
+    return made <= floor
   end
-  return parts[2], parts[4], string.sub(key, 1, at - 1)
-end
--- What stands for merged floors of keys is held against `eldest` as these would be.
-local function purged(made, eldest, key, tags, known)
-  if not lengths then read_lengths() end
-  local selectors = {'a'}
-  for _, tag in ipairs(tags) do selectors[#selectors + 1] = 't' .. tag end
-  local host, path, uri = split(key)
-  if host then
-    selectors[#selectors + 1] = 'x' .. uri
-    for _, length in ipairs(lengths) do
-      if length[2] <= #path then
-        local prefix = string.sub(path, 1, length[2])
-        selectors[#selectors + 1] = length[1] == 'u' and 'u' .. host .. prefix or 'w' .. prefix
-      end
+  local tags, known, none = {}, {}, {}
+  local at = 6 + 2 * count
+  while at <= #ARGV do
+    local n, own, floors = tonumber(ARGV[at]), {}, {}
+    at = at + 2
+    for _ = 1, tonumber(ARGV[at - 1]) do
+      own[#own + 1] = ARGV[at]
+      at = at + 1
+    end
+    at = at + 1
+    for _ = 1, tonumber(ARGV[at - 1]) do
+      floors[ARGV[at]] = tonumber(ARGV[at + 1])
+      at = at + 2
+    end
+    tags[n], known[n] = own, floors
+  end
+  -- The key without what tells a variant from others, or nil if it has none.
+  local function primary_of(key)
+    local at = 1
+    while at <= #key do
+      if string.byte(key, at) == 59 then return string.sub(key, 1, at - 1) end
+      local size, from = string.match(key, '^(%d+):()', at)
+      if not size then return nil end
+      at = from + tonumber(size)
+    end
+    return nil
+  end
+  local selectors, primary_at = {}, {}
+  for n = 1, count do selectors[n] = 'k' .. keys[n] end
+  for n = 1, count do
+    local primary = string.find(keys[n], ';', 1, true) and primary_of(keys[n])
+    if primary then
+      selectors[#selectors + 1] = 'k' .. primary
+      primary_at[n] = #selectors
     end
   end
-  for n, floor in ipairs(redis.call('ZMSCORE', KEYS[3], unpack(selectors))) do
-    if below(n == 1 and eldest or made, floor, known[selectors[n]] or 0) then return true end
+  local floors = reach_of_keys > 0 and redis.call('ZMSCORE', KEYS[2], unpack(selectors)) or none
+  local lengths
+  local function read_lengths()
+    lengths = {}
+    for _, length in ipairs(redis.call('ZRANGE', KEYS[4], '0', '-1')) do
+      lengths[#lengths + 1] = {string.sub(length, 1, 1), tonumber(string.sub(length, 2))}
+    end
   end
-  return false
+  -- Host, path and query, and the key of the URI alone, read from a cache key; nil if it is none.
+  local function split(key)
+    local parts, at = {}, 1
+    for n = 1, 4 do
+      local size, from = string.match(key, '^(%d+):()', at)
+      if not size then return nil end
+      at = from + tonumber(size)
+      parts[n] = string.sub(key, from, at - 1)
+    end
+    return parts[2], parts[4], string.sub(key, 1, at - 1)
+  end
+  -- What stands for merged floors of keys is held against `eldest` as these would be.
+  local function purged(made, eldest, key, tags, known)
+    if not lengths then read_lengths() end
+    local groups = {'a'}
+    for _, tag in ipairs(tags) do groups[#groups + 1] = 't' .. tag end
+    local host, path, uri = split(key)
+    if host then
+      groups[#groups + 1] = 'x' .. uri
+      for _, length in ipairs(lengths) do
+        if length[2] <= #path then
+          local prefix = string.sub(path, 1, length[2])
+          groups[#groups + 1] = length[1] == 'u' and 'u' .. host .. prefix or 'w' .. prefix
+        end
+      end
+    end
+    for n, floor in ipairs(redis.call('ZMSCORE', KEYS[3], unpack(groups))) do
+      if below(n == 1 and eldest or made, floor, known[groups[n]] or 0) then return true end
+    end
+    return false
+  end
+  return function(n, made, eldest)
+    local own, primary = known[n] or none, primary_at[n]
+    return below(eldest, floors[n], own[selectors[n]] or 0)
+      or (primary and below(made, floors[primary], own[selectors[primary]] or 0))
+      or (eldest <= reach_of_groups and purged(made, eldest, keys[n], tags[n] or none, own))
+  end
 end
--- The key without what tells a variant from others, or nil if it has none.
-local function primary_of(key)
-  local at = 1
-  while at <= #key do
-    if string.byte(key, at) == 59 then return string.sub(key, 1, at - 1) end
-    local size, from = string.match(key, '^(%d+):()', at)
-    if not size then return nil end
-    at = from + tonumber(size)
+local covered
+local verdicts, refused = {}, false
+for n = 1, count do
+  local name, record = KEYS[n + 4], ARGV[n * 2 + 4]
+  local made = position(record)
+  local eldest = made
+  if string.byte(record, 18) == 1 then
+    eldest = position(oldest(string.sub(record, 1, 16), '\1', string.sub(record, -16)))
   end
-  return nil
-end
-local verdicts, at = {}, 5
-for n = 5, #KEYS do
-  local key, record, life = ARGV[at], ARGV[at + 1], ARGV[at + 2]
-  local tags, known = {}, {}
-  at = at + 4
-  for _ = 1, tonumber(ARGV[at - 1]) do
-    tags[#tags + 1] = ARGV[at]
-    at = at + 1
-  end
-  at = at + 1
-  for _ = 1, tonumber(ARGV[at - 1]) do
-    known[ARGV[at]] = tonumber(ARGV[at + 1])
-    at = at + 2
-  end
-  local version = string.sub(record, 1, 16)
-  local made = position(version)
-  local eldest = position(oldest(version, string.sub(record, 18, 18), string.sub(record, -16)))
-  local held = version_at(KEYS[n])
-  local order = held and compare(version, held) or 1
-  local selector = 'k' .. key
-  local primary = string.find(key, ';', 1, true) and primary_of(key)
-  local verdict = 0
-  if milliseconds(version) > latest then
-    verdict = 3
-  elseif below(eldest, redis.call('ZSCORE', KEYS[2], selector), known[selector] or 0)
-      or (primary and below(made, redis.call('ZSCORE', KEYS[2], 'k' .. primary),
-        known['k' .. primary] or 0))
-      or (eldest <= highest and purged(made, eldest, key, tags, known)) then
-    verdict = 2
-  elseif order == 0 then
-    verdict = 4
-  elseif order < 0 then
-    verdict = 1
+  local verdict = '0'
+  if made >= latest + 1 then
+    verdict = '3'
   else
-    redis.call('SET', KEYS[n], record, 'PX', life)
-    entry[#entry + 1] = 'p' .. key
-    entry[#entry + 1] = version
+    if eldest <= reach_of_any then covered = covered or prepare() end
+    local held = version_at(name)
+    local order = held and compare(record, held) or 1
+    if eldest <= reach_of_any and covered(n, made, eldest) then
+      verdict = '2'
+    elseif order == 0 then
+      verdict = '4'
+    elseif order < 0 then
+      verdict = '1'
+    else
+      redis.call('SET', name, record, 'PX', ARGV[n * 2 + 5])
+    end
   end
-  verdicts[#verdicts + 1] = verdict
+  refused = refused or verdict ~= '0'
+  verdicts[n] = verdict
 end
-if #entry > bare then redis.call(unpack(entry)) end
+verdicts = table.concat(verdicts)
+if refused then
+  read_items()
+  local taken = {}
+  for n = 1, count do
+    if string.byte(verdicts, n) == 48 then taken[#taken + 1] = items[n] end
+  end
+  packed = table.concat(taken)
+end
+-- Who has followed a log knows by the first entry of another that it was lost, with everything else.
+if packed ~= '' and not redis.call('XADD', log, 'NOMKSTREAM', 'MAXLEN', '~', ARGV[1], '*', 'i', ARGV[2],
+    'p', packed) then
+  redis.call('XADD', log, 'MAXLEN', '~', ARGV[1], '*', 'i', ARGV[2], 'n', '', 'p', packed)
+end
 return verdicts
 )lua";
 
@@ -182,6 +235,13 @@ return verdicts
 // The put script looks a path up once for each length of a prefix. Beyond 64 lengths a shorter prefix stands
 // in for a new one.
 constexpr std::string_view purge_text = R"lua(
+local entry = {'XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'i', ARGV[2]}
+-- Who has followed a log knows by this that it was lost, with everything else.
+if redis.call('EXISTS', KEYS[1]) == 0 then
+  entry[#entry + 1] = 'n'
+  entry[#entry + 1] = ''
+end
+local bare = #entry
 local function fit(selector, length)
   local kind = string.sub(selector, 1, 1)
   if redis.call('ZSCORE', KEYS[4], kind .. length) or redis.call('ZCARD', KEYS[4]) < 64 then

@@ -11,12 +11,12 @@
 namespace meshcache::replica {
 
 /// What the put script says of each record.
-enum class put_verdict {
-    taken = 0,
-    older = 1,       ///< Redis holds a newer version
-    invalidated = 2, ///< a floor lies at or above it
-    ahead = 3,       ///< its version lies too far ahead of the clock of Redis
-    same = 4,        ///< Redis holds this very version, for instance because a batch was sent twice
+enum class put_verdict : char {
+    taken = '0',
+    older = '1',       ///< Redis holds a newer version
+    invalidated = '2', ///< a floor lies at or above it
+    ahead = '3',       ///< its version lies too far ahead of the clock of Redis
+    same = '4',        ///< Redis holds this very version, for instance because a batch was sent twice
 };
 
 /// How long Redis keeps the floor of a key. See the purge script.
@@ -37,8 +37,10 @@ struct script {
 
 /// KEYS: log, floors, groups, lengths, then the name of each record.
 /// ARGV: length of the log, id of the replica, longest lead of a version in ms, skew between clocks in ms,
-/// then for each record: cache key, record, PX, how many tags, the tags, how many floors its maker knew of
-/// when it was made, and for each of them selector and position. Returns one put_verdict a record.
+/// what the log is to tell (append_put() of all records), then for each record: record, PX; then for each
+/// record that has tags, or of which the maker knew of floors: its place in the batch from 1, how many tags,
+/// the tags, how many floors, and for each of them selector and position. Returns one put_verdict a record,
+/// as a text.
 const script& put_script();
 
 /// KEYS: log, floors, groups, lengths, then for each floor the name of its record (of the log where there is

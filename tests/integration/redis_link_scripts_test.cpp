@@ -63,7 +63,8 @@ TEST_CASE("The put script orders random versions as bytes, whatever the locale o
         }
         const bool above = highest.empty() || std::memcmp(record.data(), highest.data(), 16) > 0;
         const bool same = record == highest;
-        const auto verdict = static_cast<put_verdict>(put_directly(server, names, key, record + "tail"));
+        const auto verdict =
+            static_cast<put_verdict>('0' + put_directly(server, names, key, record + "tail"));
         if (verdict == put_verdict::ahead) continue;
         CAPTURE(n);
         REQUIRE(verdict == (above ? put_verdict::taken : same ? put_verdict::same : put_verdict::older));
@@ -216,6 +217,48 @@ TEST_CASE("Too many floors of keys in Redis merge into one for everything", "[re
     CHECK(put("note", encode(*fresh)) == 0);
 }
 
+TEST_CASE("Of a batch, the log tells of what Redis took", "[redis]") {
+    redis_server server;
+    const key_names names("default");
+    replica_under_test a(1, settings_for(server.unix_address()));
+    a.start_and_wait();
+    const std::string long_key(700, 'k');
+    const store::version old = a.now(), floor = a.invalidate("purged"), now = a.now();
+    REQUIRE(eventually([&] { return a.idle(); }));
+    REQUIRE(put_directly(server, names, "older", text_of(now) + "x") == 0);
+    const store::version ahead{now.stamp + (std::uint64_t{120'000} << 16), 9};
+    const std::string verdicts = put_directly(server, names,
+                                              {{long_key, text_of(now) + "x"},
+                                               {"older", text_of(old) + "x"},
+                                               {"", text_of(now) + "x"},
+                                               {"ahead", text_of(ahead) + "x"},
+                                               {"purged", text_of(old) + "x"},
+                                               {"later", text_of(now) + "x", {"red"}, {{"klater", floor}}},
+                                               {"older", text_of(now) + "x"}});
+    CHECK(verdicts == "0103204");
+    const auto told = [&] {
+        const auto entry = server.command({"XREVRANGE", names.log(), "+", "-", "COUNT", "1"}).elements.at(0);
+        std::vector<std::string_view> fields;
+        for (const auto& field : entry.elements.at(1).elements) fields.push_back(field.text);
+        std::size_t skipped = 0;
+        const auto read = read_entry(fields, skipped);
+        REQUIRE(read);
+        CHECK(skipped == 0);
+        std::string keys;
+        for (const change& c : read->changes) {
+            CHECK(c.kind == change_kind::put);
+            CHECK(c.version == now);
+            keys += std::string(c.key) + ",";
+        }
+        return keys;
+    };
+    CHECK(told() == long_key + ",,later,");
+    const auto entries = server.number({"XLEN", names.log()});
+    CHECK(put_directly(server, names, {{"older", text_of(old) + "x"}, {"later", text_of(old) + "x"}}) ==
+          "11");
+    CHECK(server.number({"XLEN", names.log()}) == entries);
+}
+
 TEST_CASE("What lies above all floors of groups is put without looking them up", "[redis]") {
     redis_server server;
     const key_names names("default");
@@ -224,7 +267,7 @@ TEST_CASE("What lies above all floors of groups is put without looking them up",
     const store::version floor = a.now();
     a.redis.purge({*store::selector::parse("tred"), *store::selector::parse("uh/x")}, floor, {});
     REQUIRE(eventually([&] { return server.number({"ZCARD", names.groups()}) == 2 && a.idle(); }));
-    const auto looked_up = [&](const store::version& v, std::int64_t verdict) {
+    const auto looked_up = [&](const store::version& v, int verdict) {
         server.command({"CONFIG", "RESETSTAT"});
         const std::string key = "4:http1:h3:GET4:/x/" + std::to_string(verdict);
         CHECK(put_directly(server, names, key, text_of(v) + "x", {"red"}) == verdict);
@@ -232,6 +275,26 @@ TEST_CASE("What lies above all floors of groups is put without looking them up",
     };
     CHECK(looked_up({floor.stamp + (250u << 16), 9}, 2));
     CHECK_FALSE(looked_up({floor.stamp + (251u << 16), 9}, 0));
+}
+
+TEST_CASE("What lies above all floors of keys is put without looking them up", "[redis]") {
+    redis_server server;
+    const key_names names("default");
+    replica_under_test a(1, settings_for(server.unix_address()));
+    a.start_and_wait();
+    const store::version floor = a.invalidate("another");
+    a.invalidate("key");
+    REQUIRE(eventually([&] { return a.idle(); }));
+    const auto highest = version_at_score(server.command({"ZSCORE", names.floors(), "kkey"}).text);
+    REQUIRE(highest);
+    REQUIRE(*highest > floor);
+    const auto looked_up = [&](const store::version& v, int verdict) {
+        server.command({"CONFIG", "RESETSTAT"});
+        CHECK(put_directly(server, names, "another", text_of(v) + "x") == verdict);
+        return server.command({"INFO", "commandstats"}).text.find("cmdstat_zmscore") != std::string::npos;
+    };
+    CHECK(looked_up({floor.stamp, 9}, 2));
+    CHECK_FALSE(looked_up({highest->stamp + (251u << 16), 9}, 0));
 }
 
 TEST_CASE("No record lives longer in Redis than the floors of groups are kept", "[redis]") {

@@ -4,9 +4,11 @@
 #include "replica_support.hpp"
 #include "support/catch.hpp"
 
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 using namespace meshcache;
@@ -18,6 +20,12 @@ namespace {
 std::string bytes_of(const store::version& v) {
     const auto b = v.bytes();
     return {b.data(), b.size()};
+}
+
+std::string puts_of(std::initializer_list<std::pair<std::string_view, store::version>> puts) {
+    std::string list;
+    for (const auto& [key, version] : puts) append_put(list, key, version);
+    return list;
 }
 
 } // namespace
@@ -57,9 +65,9 @@ TEST_CASE("Ids of stream entries are read, written and ordered as numbers", "[ch
 }
 
 TEST_CASE("An entry says who changed what to which version", "[change_log]") {
-    const std::string one = bytes_of(at_ms(1)), two = bytes_of(at_ms(2)), three = bytes_of(at_ms(3));
-    const std::string_view fields[] = {"i", "00000000000000ff", "pkey", one, "kkey", two, "a", three, "p",
-                                       one};
+    const std::string puts = puts_of({{"key", at_ms(1)}, {"", at_ms(4)}}), two = bytes_of(at_ms(2)),
+                      three = bytes_of(at_ms(3));
+    const std::string_view fields[] = {"i", "00000000000000ff", "p", puts, "kkey", two, "a", three};
     std::size_t skipped = 0;
     const auto entry = read_entry(fields, skipped);
     REQUIRE(entry);
@@ -69,19 +77,42 @@ TEST_CASE("An entry says who changed what to which version", "[change_log]") {
     CHECK(entry->changes[0].kind == change_kind::put);
     CHECK(entry->changes[0].key == "key");
     CHECK(entry->changes[0].version == at_ms(1));
-    CHECK(entry->changes[1].kind == change_kind::floor);
-    CHECK(entry->changes[1].key == "key");
-    CHECK(entry->changes[1].version == at_ms(2));
-    CHECK(entry->changes[2].kind == change_kind::group_floor);
-    CHECK(entry->changes[2].key == "a");
-    CHECK(entry->changes[2].version == at_ms(3));
-    CHECK(entry->changes[3].kind == change_kind::put);
+    CHECK(entry->changes[1].kind == change_kind::put);
+    CHECK(entry->changes[1].key.empty());
+    CHECK(entry->changes[1].version == at_ms(4));
+    CHECK(entry->changes[2].kind == change_kind::floor);
+    CHECK(entry->changes[2].key == "key");
+    CHECK(entry->changes[2].version == at_ms(2));
+    CHECK(entry->changes[3].kind == change_kind::group_floor);
+    CHECK(entry->changes[3].key == "a");
+    CHECK(entry->changes[3].version == at_ms(3));
+}
+
+TEST_CASE("A list of puts is versions, sizes and keys, and what is cut off of it is skipped",
+          "[change_log]") {
+    const std::string key(258, 'k');
+    const std::string list = puts_of({{"a", at_ms(1)}, {key, at_ms(2)}});
+    REQUIRE(list.size() == 16 + 4 + 1 + 16 + 4 + 258);
+    CHECK(list.substr(0, 16) == bytes_of(at_ms(1)));
+    CHECK(list.substr(16, 5) == std::string("\0\0\0\1a", 5));
+    CHECK(list.substr(37, 5) == std::string("\0\0\1\2k", 5));
+    for (std::size_t size = 0; size <= list.size(); ++size) {
+        CAPTURE(size);
+        const std::string_view fields[] = {"i", "00000000000000ff", "p",
+                                           std::string_view(list).substr(0, size)};
+        std::size_t skipped = 0;
+        const auto entry = read_entry(fields, skipped);
+        REQUIRE(entry);
+        const bool whole = size == 0 || size == 21 || size == list.size();
+        CHECK(skipped == (whole ? 0 : 1));
+        CHECK(entry->changes.size() == (size < 21 ? 0 : size < list.size() ? 1 : 2));
+    }
 }
 
 TEST_CASE("The first entry of a log says so", "[change_log]") {
-    const std::string one = bytes_of(at_ms(1));
-    const std::string_view first[] = {"i", "00000000000000ff", "n", "", "pkey", one},
-                           later[] = {"i", "00000000000000ff", "pn", one};
+    const std::string puts = puts_of({{"n", at_ms(1)}});
+    const std::string_view first[] = {"i", "00000000000000ff", "n", "", "p", puts},
+                           later[] = {"i", "00000000000000ff", "p", puts};
     std::size_t skipped = 0;
     auto entry = read_entry(first, skipped);
     REQUIRE(entry);
@@ -109,42 +140,43 @@ TEST_CASE("An entry says which leases came to nothing", "[change_log]") {
 }
 
 TEST_CASE("What an entry has that is unknown or malformed is skipped", "[change_log]") {
-    const std::string one = bytes_of(at_ms(1));
-    const std::string_view fields[] = {
-        "zfuture", one, "", one, "all", one, "pkey", "short", "i", "0000000000000001", "pgood", one, "podd"};
+    const std::string one = bytes_of(at_ms(1)), good = puts_of({{"good", at_ms(1)}});
+    const std::string_view fields[] = {"zfuture", one,  "",    one,  "all", one, "pkey",
+                                       one,       "p",  "cut", "kx", "",    "i", "0000000000000001",
+                                       "p",       good, "odd"};
     std::size_t skipped = 0;
     const auto entry = read_entry(fields, skipped);
     REQUIRE(entry);
-    CHECK(skipped == 4);
+    CHECK(skipped == 6);
     REQUIRE(entry->changes.size() == 1);
     CHECK(entry->changes[0].key == "good");
 }
 
 TEST_CASE("An entry may call the roll, with changes or without", "[change_log]") {
-    const std::string one = bytes_of(at_ms(1));
+    const std::string puts = puts_of({{"key", at_ms(1)}});
     std::size_t skipped = 0;
     const std::string_view bare[] = {"i", "0000000000000001", "r", "1"};
     REQUIRE(read_entry(bare, skipped));
     CHECK(read_entry(bare, skipped)->roll_call);
     CHECK(read_entry(bare, skipped)->changes.empty());
-    const std::string_view both[] = {"i", "0000000000000001", "pkey", one, "r", "1"};
+    const std::string_view both[] = {"i", "0000000000000001", "p", puts, "r", "1"};
     CHECK(read_entry(both, skipped)->roll_call);
     CHECK(read_entry(both, skipped)->changes.size() == 1);
-    const std::string_view without[] = {"i", "0000000000000001", "pkey", one};
+    const std::string_view without[] = {"i", "0000000000000001", "p", puts};
     CHECK_FALSE(read_entry(without, skipped)->roll_call);
     CHECK(skipped == 0);
 }
 
 TEST_CASE("An entry that does not say who wrote it is none", "[change_log]") {
-    const std::string one = bytes_of(at_ms(1));
+    const std::string puts = puts_of({{"key", at_ms(1)}});
     std::size_t skipped = 0;
     CHECK_FALSE(read_entry({}, skipped));
     for (const std::string_view id : {"", "1", "000000000000000g", "00000000000000001", "-000000000000001"}) {
         CAPTURE(id);
-        const std::string_view fields[] = {"i", id, "pkey", one};
+        const std::string_view fields[] = {"i", id, "p", puts};
         CHECK_FALSE(read_entry(fields, skipped));
     }
-    const std::string_view unsigned_fields[] = {"pkey", one};
+    const std::string_view unsigned_fields[] = {"p", puts};
     CHECK_FALSE(read_entry(unsigned_fields, skipped));
 }
 
