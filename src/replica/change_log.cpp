@@ -61,6 +61,14 @@ std::optional<log_entry> read_entry(std::span<const std::string_view> fields, st
             signed_by = true;
             continue;
         }
+        if (name == "s") {
+            if (const auto number = whole_number(value, 10)) {
+                entry.number = *number;
+            } else {
+                ++skipped;
+            }
+            continue;
+        }
         if (name == "n") {
             entry.is_first = true;
             continue;

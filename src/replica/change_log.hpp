@@ -43,6 +43,7 @@ struct change {
 
 struct log_entry {
     std::uint64_t replica = 0; ///< who wrote it
+    std::uint64_t number = 0;  ///< of the entry before, and 1; 0 where it has none
     bool is_first = false;     ///< of its log: whoever has followed another one has lost that
     std::vector<change> changes;
     bool roll_call = false; ///< every replica is to say at once how far it has come

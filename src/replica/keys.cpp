@@ -32,6 +32,7 @@ key_names::key_names(std::string_view name_space, unsigned partition) {
     floors_ = prefix + "floors";
     groups_ = prefix + "groups";
     lengths_ = prefix + "lengths";
+    entries_ = prefix + "entries";
     replicas_ = prefix + "replicas";
 }
 

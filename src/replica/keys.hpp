@@ -26,13 +26,15 @@ class key_names {
     const std::string& groups() const noexcept { return groups_; }
     /// The lengths of the prefixes among them, a sorted set.
     const std::string& lengths() const noexcept { return lengths_; }
+    /// How many entries the change log has had, a number.
+    const std::string& entries() const noexcept { return entries_; }
     /// The list of replicas, a hash.
     const std::string& replicas() const noexcept { return replicas_; }
 
   private:
     static std::string name(const std::string& prefix, std::string_view key);
 
-    std::string record_prefix_, lease_prefix_, log_, floors_, groups_, lengths_, replicas_;
+    std::string record_prefix_, lease_prefix_, log_, floors_, groups_, lengths_, entries_, replicas_;
 };
 
 /// SHA-256 in lower-case hexadecimal.

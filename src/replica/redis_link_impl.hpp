@@ -296,6 +296,7 @@ class link::impl {
     }
     void show_position();
     void follow(bool block);
+    bool is_missed(const log_entry& entry, bool has_followed) noexcept;
     void on_log_reply(const reply_view& reply, bool blocked);
     void follow_on();
     void apply(const change& c, wall_time now);
@@ -420,6 +421,7 @@ class link::impl {
     std::size_t refetches_ = 0;                               ///< under way
 
     std::optional<stream_id> position_;
+    std::uint64_t read_number_ = 0;   ///< of the last numbered entry up to there; 0: not known
     std::optional<stream_id> anchor_; ///< a position some time ago: still there, unless the log was lost
     steady_time anchor_checked_{};
     wall_time last_synced_{};

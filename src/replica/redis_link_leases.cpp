@@ -281,9 +281,10 @@ void link::impl::send_end_lease(std::string_view key, const store::version& toke
     const auto bytes = token.bytes();
     const std::string_view arguments[] = {"EVALSHA",
                                           end_lease_script().sha,
-                                          "2",
+                                          "3",
                                           lease,
                                           names_.log(),
+                                          names_.entries(),
                                           {bytes.data(), bytes.size()},
                                           what,
                                           length,

@@ -24,6 +24,14 @@ store::version end_of(wall_time t) noexcept {
             std::numeric_limits<std::uint64_t>::max()};
 }
 
+/// The entry with these names and values; `fields` is room for them.
+std::optional<log_entry> entry_of(const reply_view& pairs, std::vector<std::string_view>& fields) {
+    fields.clear();
+    for (std::size_t f = 0; f < pairs.size(); ++f) fields.push_back(pairs[f].text());
+    std::size_t skipped = 0; // nobody counts what later releases may add
+    return read_entry(fields, skipped);
+}
+
 } // namespace
 
 void link::impl::locate() {
@@ -107,10 +115,15 @@ void link::impl::locate_end(std::function<void()> then) {
     ask(*follower_, {"XREVRANGE", names_.log(), "+", "-", "COUNT", "1"}, "reading the log",
         [this, then = std::move(then)](const reply_view& reply) {
             stream_id end;
-            if (reply.size() > 0 && reply[0].size() > 0)
+            std::uint64_t number = 0;
+            if (reply.size() > 0 && reply[0].size() > 1) {
                 if (const auto id = stream_id::parse(reply[0][0].text())) end = *id;
-            const auto arrive = [this, end, then] {
+                std::vector<std::string_view> fields;
+                if (const auto entry = entry_of(reply[0][1], fields)) number = entry->number;
+            }
+            const auto arrive = [this, end, number, then] {
                 position_ = end;
+                read_number_ = number;
                 show_position();
                 then();
             };
@@ -218,6 +231,13 @@ void link::impl::follow(bool block) {
                     });
 }
 
+/// Whether something between the entry that was read last and this one was not read.
+bool link::impl::is_missed(const log_entry& entry, bool has_followed) noexcept {
+    if (entry.number == 0) return entry.is_first && has_followed;
+    const std::uint64_t before = std::exchange(read_number_, entry.number);
+    return has_followed && (entry.is_first || (before != 0 && entry.number != before + 1));
+}
+
 void link::impl::on_log_reply(const reply_view& reply, bool blocked) {
     // [[name, [[id, [field, value, ...]], ...]]], or nil
     const wall_time now = clock_.wall();
@@ -230,9 +250,10 @@ void link::impl::on_log_reply(const reply_view& reply, bool blocked) {
     }
     last_synced_ = now;
     if (state_.load() == link_state::ready) in_sync_at_.store(clock_.steady().time_since_epoch().count());
-    std::size_t entries = 0, skipped = 0;
+    std::size_t entries = 0;
     bool lost = false;
     bool called = false;
+    const auto read_before = position_;
     std::vector<std::string_view> fields;
     if (reply.size() > 0 && reply[0].size() > 1) {
         const reply_view list = reply[0][1];
@@ -242,11 +263,8 @@ void link::impl::on_log_reply(const reply_view& reply, bool blocked) {
             if (item.size() < 2) continue;
             const bool has_followed = position_ && !position_->is_start();
             if (const auto id = stream_id::parse(item[0].text())) position_ = *id;
-            const reply_view pairs = item[1];
-            fields.clear();
-            for (std::size_t f = 0; f < pairs.size(); ++f) fields.push_back(pairs[f].text());
-            const auto entry = read_entry(fields, skipped);
-            if (entry && entry->is_first && has_followed) lost = true;
+            const auto entry = entry_of(item[1], fields);
+            if (entry && is_missed(*entry, has_followed)) lost = true;
             if (entry && entry->roll_call) called = true;
             if (!entry) continue;
             const bool own = entry->replica == versions_.replica();
@@ -259,8 +277,8 @@ void link::impl::on_log_reply(const reply_view& reply, bool blocked) {
         }
         pump_refetches();
     }
-    show_position();
     if (lost) {
+        position_ = read_before; // nobody may take what lies behind the gap for what was read
         on_gap([this, blocked] {
             if (blocked)
                 follow_on();
@@ -269,6 +287,7 @@ void link::impl::on_log_reply(const reply_view& reply, bool blocked) {
         });
         return;
     }
+    show_position();
     answer_synced();
     if (called) announce();
     if (!blocked) {

@@ -146,12 +146,13 @@ bool link::impl::send_puts(const batch_ptr& batch) {
     }
     if (sent.empty()) return false;
 
-    const std::string key_count = number(static_cast<std::int64_t>(4 + sent.size()));
+    const std::string key_count = number(static_cast<std::int64_t>(5 + sent.size()));
     const std::string log_length = number(static_cast<std::int64_t>(settings_.log_length));
     const std::string lead = number(store::max_version_lead.count());
     const std::string skew = number(settings_.max_clock_skew.count());
-    std::vector<std::string_view> arguments{"EVALSHA",       put_script().sha, key_count,       names_.log(),
-                                            names_.floors(), names_.groups(),  names_.lengths()};
+    std::vector<std::string_view> arguments{"EVALSHA",        put_script().sha, key_count,
+                                            names_.log(),     names_.floors(),  names_.groups(),
+                                            names_.lengths(), names_.entries()};
     arguments.reserve(arguments.size() + names.size() + 5 + records.size() + selectors.size());
     arguments.insert(arguments.end(), names.begin(), names.end());
     arguments.insert(arguments.end(), {log_length, replica_, lead, skew, listed});
@@ -207,7 +208,7 @@ void link::impl::send_floors(const batch_ptr& batch) {
                                        : store::floor_bound::found(f.floor, known, settings_.max_clock_skew));
         }
     }
-    const std::string key_count = number(static_cast<std::int64_t>(4 + names.size()));
+    const std::string key_count = number(static_cast<std::int64_t>(5 + names.size()));
     const std::string log_length = number(static_cast<std::int64_t>(settings_.log_length));
     const std::string lead = number(store::max_version_lead.count());
     const std::string skew = number(settings_.max_clock_skew.count());
@@ -215,9 +216,9 @@ void link::impl::send_floors(const batch_ptr& batch) {
     const std::string retention_of_groups = number(group_retention.count());
     const std::string most_groups = number(static_cast<std::int64_t>(max_groups));
     const std::string most_keys = number(static_cast<std::int64_t>(max_key_floors));
-    std::vector<std::string_view> arguments{"EVALSHA",       purge_script().sha, key_count,
-                                            names_.log(),    names_.floors(),    names_.groups(),
-                                            names_.lengths()};
+    std::vector<std::string_view> arguments{"EVALSHA",        purge_script().sha, key_count,
+                                            names_.log(),     names_.floors(),    names_.groups(),
+                                            names_.lengths(), names_.entries()};
     arguments.insert(arguments.end(), names.begin(), names.end());
     arguments.insert(arguments.end(), {log_length, replica_, lead, skew, retention, retention_of_groups,
                                        most_groups, most_keys});

@@ -12,6 +12,17 @@
 namespace meshcache::replica {
 namespace {
 
+// Entries of the log are numbered, so that who follows it sees at once when some that he has not read are
+// gone.
+constexpr std::string_view numbering = R"lua(
+local function number_of_entry(name)
+  local number = redis.pcall('INCR', name)
+  if type(number) == 'number' then return number end
+  redis.call('DEL', name) -- it was none
+  return redis.call('INCR', name)
+end
+)lua";
+
 // Versions are compared byte by byte: `<` on Lua strings follows the locale in which Redis was started.
 //
 // A floor's score is its version's position: milliseconds, and the counter as 4096ths. A double holds that
@@ -58,7 +69,7 @@ end
 // few calls and few strings: Lua hashes every string that it is given or makes, byte by byte, and Redis
 // formats every number that a call is given.
 constexpr std::string_view put_text = R"lua(
-local log, packed, count = KEYS[1], ARGV[5], #KEYS - 4
+local log, packed, count = KEYS[1], ARGV[5], #KEYS - 5
 -- What is above all floors of a set, whoever made it, need not be looked up there: most is, soon after a purge.
 local function reach(set)
   local highest = redis.call('ZREVRANGE', set, '0', '0', 'WITHSCORES')[2]
@@ -173,7 +184,7 @@ end
 local covered
 local verdicts, refused = {}, false
 for n = 1, count do
-  local name, record = KEYS[n + 4], ARGV[n * 2 + 4]
+  local name, record = KEYS[n + 5], ARGV[n * 2 + 4]
   local made = position(record)
   local eldest = made
   if string.byte(record, 18) == 1 then
@@ -209,9 +220,12 @@ if refused then
   packed = table.concat(taken)
 end
 -- Who has followed a log knows by the first entry of another that it was lost, with everything else.
-if packed ~= '' and not redis.call('XADD', log, 'NOMKSTREAM', 'MAXLEN', '~', ARGV[1], '*', 'i', ARGV[2],
-    'p', packed) then
-  redis.call('XADD', log, 'MAXLEN', '~', ARGV[1], '*', 'i', ARGV[2], 'n', '', 'p', packed)
+if packed ~= '' then
+  local number = number_of_entry(KEYS[5])
+  if not redis.call('XADD', log, 'NOMKSTREAM', 'MAXLEN', '~', ARGV[1], '*', 'i', ARGV[2], 's', number,
+      'p', packed) then
+    redis.call('XADD', log, 'MAXLEN', '~', ARGV[1], '*', 'i', ARGV[2], 's', number, 'n', '', 'p', packed)
+  end
 end
 return verdicts
 )lua";
@@ -241,7 +255,8 @@ if redis.call('EXISTS', KEYS[1]) == 0 then
   entry[#entry + 1] = 'n'
   entry[#entry + 1] = ''
 end
-local bare = #entry
+local number = #entry + 2 -- where it goes, if there is anything to tell
+entry[number - 1], entry[number] = 's', ''
 local function fit(selector, length)
   local kind = string.sub(selector, 1, 1)
   if redis.call('ZSCORE', KEYS[4], kind .. length) or redis.call('ZCARD', KEYS[4]) < 64 then
@@ -271,8 +286,8 @@ local function raise(set, member, floor, known)
   redis.call('ZADD', set, 'GT', string.format('%.17g', score), member)
   return floor
 end
-for n = 5, #KEYS do
-  local at = 9 + (n - 5) * 4
+for n = 6, #KEYS do
+  local at = 9 + (n - 6) * 4
   local selector, floor, length, known = ARGV[at], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
   if milliseconds(floor) > latest then floor = stamp(now, 65535) .. string.sub(floor, 9) end
   if string.sub(selector, 1, 1) == 'k' then
@@ -300,7 +315,10 @@ for n = 5, #KEYS do
   entry[#entry + 1] = floor
 end
 local place = ''
-if #entry > bare then place = redis.call(unpack(entry)) end
+if #entry > number then
+  entry[number] = number_of_entry(KEYS[5])
+  place = redis.call(unpack(entry))
+end
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('(%.0f', now - tonumber(ARGV[5])))
 local outlived = string.format('(%.0f', now - tonumber(ARGV[6]))
 redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', outlived)
@@ -346,7 +364,8 @@ else
   redis.call('DEL', KEYS[1])
 end
 if what ~= 'stored' then
-  local entry = {'XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'i', ARGV[4]}
+  local number = number_of_entry(KEYS[3])
+  local entry = {'XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'i', ARGV[4], 's', number}
   if redis.call('EXISTS', KEYS[2]) == 0 then
     entry[#entry + 1] = 'n'
     entry[#entry + 1] = ''
@@ -401,12 +420,12 @@ std::optional<store::version> version_at_score(std::string_view text) noexcept {
 }
 
 const script& put_script() {
-    static const script instance = make(std::string(common).append(put_text));
+    static const script instance = make(std::string(numbering).append(common).append(put_text));
     return instance;
 }
 
 const script& purge_script() {
-    static const script instance = make(std::string(common).append(purge_text));
+    static const script instance = make(std::string(numbering).append(common).append(purge_text));
     return instance;
 }
 
@@ -416,7 +435,7 @@ const script& lease_script() {
 }
 
 const script& end_lease_script() {
-    static const script instance = make(std::string(end_lease_text));
+    static const script instance = make(std::string(numbering).append(end_lease_text));
     return instance;
 }
 

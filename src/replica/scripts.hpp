@@ -35,7 +35,7 @@ struct script {
     std::string sha;
 };
 
-/// KEYS: log, floors, groups, lengths, then the name of each record.
+/// KEYS: log, floors, groups, lengths, number of entries, then the name of each record.
 /// ARGV: length of the log, id of the replica, longest lead of a version in ms, skew between clocks in ms,
 /// what the log is to tell (append_put() of all records), then for each record: record, PX; then for each
 /// record that has tags, or of which the maker knew of floors: its place in the batch from 1, how many tags,
@@ -43,7 +43,7 @@ struct script {
 /// as a text.
 const script& put_script();
 
-/// KEYS: log, floors, groups, lengths, then for each floor the name of its record (of the log where there is
+/// KEYS: log, floors, groups, lengths, number of entries, then for each floor the name of its record (of the log where there is
 /// none). ARGV: length of the log, id of the replica, longest lead in ms, skew in ms, retention of key floors
 /// and of group floors in ms, how many group floors and how many key floors are kept, then for each floor:
 /// selector, version, and the length of its path if it is a hard prefix, else nothing. Returns the id of the
@@ -67,7 +67,7 @@ enum class lease_verdict {
 /// another replica has the lease, an array with the ms that it has left.
 const script& lease_script();
 
-/// Renews or gives up a lease, if it is still the caller's. KEYS: lease, log. ARGV: token, what, length of
+/// Renews or gives up a lease, if it is still the caller's. KEYS: lease, log, number of entries. ARGV: token, what, length of
 /// the log, id of the replica, cache key, time in ms for `renew` and `unshareable`. `what`: `renew`;
 /// `stored`: the log has told of the record; `over`: who waits is to ask again; `alone`: who waits is to
 /// fetch for himself; `unshareable`: the same, and remembered.

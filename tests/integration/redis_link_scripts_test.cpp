@@ -173,11 +173,12 @@ TEST_CASE("Too many floors of keys in Redis merge into one for everything", "[re
         const std::string key = "key" + std::to_string(n);
         const auto reply = server.command({"EVAL",
                                            purge_script().text,
-                                           "5",
+                                           "6",
                                            names.log(),
                                            names.floors(),
                                            names.groups(),
                                            names.lengths(),
+                                           names.entries(),
                                            names.record(key),
                                            "1000",
                                            replica_name(77),
@@ -257,6 +258,40 @@ TEST_CASE("Of a batch, the log tells of what Redis took", "[redis]") {
     CHECK(put_directly(server, names, {{"older", text_of(old) + "x"}, {"later", text_of(old) + "x"}}) ==
           "11");
     CHECK(server.number({"XLEN", names.log()}) == entries);
+}
+
+TEST_CASE("Entries of the log are numbered, whichever script writes them", "[redis]") {
+    redis_server server;
+    const key_names names("default");
+    replica_under_test a(1, settings_for(server.unix_address()));
+    const auto numbers = [&] {
+        std::vector<std::uint64_t> all;
+        for (const auto& item : server.command({"XRANGE", names.log(), "-", "+"}).elements) {
+            std::vector<std::string_view> fields;
+            for (const auto& field : item.elements.at(1).elements) fields.push_back(field.text);
+            std::size_t skipped = 0;
+            all.push_back(read_entry(fields, skipped).value().number);
+            CHECK(skipped == 0);
+        }
+        return all;
+    };
+    const store::version old = a.now(), now = a.now();
+    REQUIRE(put_directly(server, names, "key", text_of(now) + "x") == 0);
+    CHECK(put_directly(server, names, "key", text_of(old) + "x") == 1); // tells nothing, and takes no number
+    a.start_and_wait();
+    a.invalidate("other");
+    REQUIRE(eventually([&] { return a.idle(); }));
+    const std::string token = text_of(a.now());
+    server.command({"SET", names.lease("key"), token});
+    REQUIRE(server.number({"EVAL", end_lease_script().text, "3", names.lease("key"), names.log(),
+                           names.entries(), token, "over", "1000", replica_name(77), "key", "0"}) == 1);
+    REQUIRE(put_directly(server, names, "key", text_of(a.now()) + "x") == 0);
+    CHECK(numbers() == std::vector<std::uint64_t>{1, 2, 3, 4});
+    // What is no number makes way.
+    server.command({"DEL", names.entries()});
+    server.command({"LPUSH", names.entries(), "x"});
+    REQUIRE(put_directly(server, names, "key", text_of(a.now()) + "x") == 0);
+    CHECK(numbers().back() == 1);
 }
 
 TEST_CASE("What lies above all floors of groups is put without looking them up", "[redis]") {

@@ -35,11 +35,12 @@ inline std::string put_directly(redis_server& redis, const key_names& names,
                                 const std::vector<direct_put>& batch) {
     std::vector<std::string> arguments{"EVAL",
                                        std::string(replica::put_script().text),
-                                       std::to_string(4 + batch.size()),
+                                       std::to_string(5 + batch.size()),
                                        names.log(),
                                        names.floors(),
                                        names.groups(),
-                                       names.lengths()};
+                                       names.lengths(),
+                                       names.entries()};
     std::vector<std::string> records, selectors;
     std::string listed;
     for (const direct_put& put : batch) {

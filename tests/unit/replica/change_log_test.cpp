@@ -88,6 +88,29 @@ TEST_CASE("An entry says who changed what to which version", "[change_log]") {
     CHECK(entry->changes[3].version == at_ms(3));
 }
 
+TEST_CASE("An entry may have a number", "[change_log]") {
+    struct row {
+        std::string_view text;
+        std::uint64_t number;
+        std::size_t skipped;
+    };
+    const row rows[] = {
+        {"1", 1, 0}, {"9007199254740992", 9007199254740992, 0}, {"", 0, 1}, {"-1", 0, 1}, {"1.5", 0, 1}};
+    for (const row& r : rows) {
+        CAPTURE(r.text);
+        const std::string_view fields[] = {"i", "00000000000000ff", "s", r.text};
+        std::size_t skipped = 0;
+        const auto entry = read_entry(fields, skipped);
+        REQUIRE(entry);
+        CHECK(entry->number == r.number);
+        CHECK(skipped == r.skipped);
+        CHECK(entry->changes.empty());
+    }
+    const std::string_view without[] = {"i", "00000000000000ff"};
+    std::size_t skipped = 0;
+    CHECK(read_entry(without, skipped).value().number == 0);
+}
+
 TEST_CASE("A list of puts is versions, sizes and keys, and what is cut off of it is skipped",
           "[change_log]") {
     const std::string key(258, 'k');
