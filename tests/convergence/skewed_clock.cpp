@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <ctime>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -36,5 +37,11 @@ wall_time system_clock::wall() const noexcept {
 }
 
 steady_time system_clock::steady() const noexcept { return std::chrono::steady_clock::now(); }
+
+std::chrono::nanoseconds system_clock::thread_time() const noexcept {
+    timespec spent{};
+    (void)::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+    return seconds{spent.tv_sec} + std::chrono::nanoseconds{spent.tv_nsec};
+}
 
 } // namespace meshcache
