@@ -53,6 +53,7 @@ net::settings proxy_settings(const configuration& cfg) {
     x.reject_hits = !cfg.on_hit.serves();
     x.reject_status = cfg.on_hit.reject_status;
     x.trust_forwarded = cfg.trust_forwarded;
+    x.max_clock_skew = cfg.max_clock_skew;
     x.remote = cfg.consistency != consistency_mode::local;
     x.when_unconfirmed = cfg.when_unconfirmed == unconfirmed_mode::stale    ? flow::unconfirmed::stale
                          : cfg.when_unconfirmed == unconfirmed_mode::refuse ? flow::unconfirmed::refuse

@@ -13,10 +13,6 @@ namespace {
 /// How often a request may wait anew because purges have overtaken the fill that it waited for.
 constexpr int most_overtaken = 3;
 
-bool usable_variant(const store::stored_response& r, const store::version& epoch) noexcept {
-    return !store::is_vary_note(r) && !(r.meta().version < epoch);
-}
-
 } // namespace
 
 exchange::exchange(const exchange_settings& settings, store::cache& cache, store::collapse& collapse,
@@ -173,7 +169,7 @@ store::response_ptr exchange::look_up(bool count_use) {
         if (!go_to_variant(*response)) return nullptr;
         response = get();
     }
-    if (response && at_variant_ && !usable_variant(*response, epoch_)) response.reset();
+    if (response && at_variant_ && !usable_variant(*response)) response.reset();
     return response;
 }
 
@@ -368,6 +364,19 @@ action exchange::fetch_part(wall_time now) {
     return settings_.remote ? action::ask_remote : action::fetch;
 }
 
+/// The purge of a URI leaves the records of its variants in Redis. A clock that runs ahead may have given one
+/// of them a version above the epoch that began after the purge. Who has heard of the purge refuses it by
+/// that; here it may have been missed, if the epoch is not younger than what this replica has heard of all
+/// along. Who made the epoch knew of the purge, and so does this replica of all that came after its base.
+bool exchange::usable_variant(const store::stored_response& response) const noexcept {
+    const store::version& v = response.meta().version;
+    if (store::is_vary_note(response) || v < epoch_) return false;
+    if (v.replica == epoch_.replica || v.time() > epoch_.time() + settings_.max_clock_skew) return true;
+    const store::version base = cache_.base();
+    if (base.stamp == 0 || epoch_.time() > base.time() + settings_.max_clock_skew) return true;
+    return v.replica == base.replica && !(v < base);
+}
+
 bool exchange::note_stands() const {
     const auto note = cache_.peek(cache_.view(primary_key()));
     return note && store::is_vary_note(*note) && !(epoch_ < store::vary_epoch(*note));
@@ -378,7 +387,7 @@ action exchange::on_remote(store::response_ptr response, const store::version& b
     if (!response) return action::fetch;
     // A floor that came meanwhile, or a newer response, has the last word. The floor of a variant is the one
     // of its primary key, where it has taken the note away.
-    if (at_variant_ && !(usable_variant(*response, epoch_) && note_stands())) return action::fetch;
+    if (at_variant_ && !(usable_variant(*response) && note_stands())) return action::fetch;
     const auto outcome = cache_.insert(response, begun);
     remote_insert_ = outcome;
     if (outcome.what == store::insert_result::invalidated) return action::fetch;
@@ -418,7 +427,7 @@ bool exchange::is_ours(const store::stored_response& response) {
         if (!note || !store::is_vary_note(*note) || !go_to_variant(*note) || response.key() != key_)
             return false;
     }
-    return !at_variant_ || usable_variant(response, epoch_);
+    return !at_variant_ || usable_variant(response);
 }
 
 action exchange::on_fill(wall_time now, bool timed_out) {

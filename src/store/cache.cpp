@@ -119,6 +119,13 @@ response_ptr cache::admit(response_ptr response) const {
 
 void cache::raise_base(const version& begun) {
     for (const auto& s : shards_) s->raise_base(begun);
+    base_replica_.store(begun.replica, std::memory_order_relaxed);
+    base_stamp_.store(begun.stamp, std::memory_order_release);
+}
+
+version cache::base() const noexcept {
+    const auto stamp = base_stamp_.load(std::memory_order_acquire);
+    return {stamp, base_replica_.load(std::memory_order_relaxed)};
 }
 
 std::uint64_t cache::sweep(std::uint64_t cursor, std::size_t max) {

@@ -47,9 +47,10 @@ struct exchange_settings {
     std::size_t max_object = 1u << 20;
     bool reject_hits = false; ///< --on-hit reject
     int reject_status = 403;
-    bool remote = false;            ///< there is a Redis to ask
-    bool collapse_globally = false; ///< of all replicas one fetches an absent key; with `remote` only
-    bool trust_forwarded = false;   ///< X-Forwarded-* of the client reach the upstream, and so enter the key
+    bool remote = false;              ///< there is a Redis to ask
+    bool collapse_globally = false;   ///< of all replicas one fetches an absent key; with `remote` only
+    milliseconds max_clock_skew{250}; ///< between replicas' clocks, as floors allow for it
+    bool trust_forwarded = false; ///< X-Forwarded-* of the client reach the upstream, and so enter the key
     unconfirmed when_unconfirmed = unconfirmed::upstream;
     milliseconds unshareable_for{10'000}; ///< how long "answers for this key cannot be shared" is remembered
 };
@@ -216,6 +217,7 @@ class exchange {
     bool is_ours(const store::stored_response& response);
     /// Whether the note by which we came to the variant's key is still valid.
     bool note_stands() const;
+    bool usable_variant(const store::stored_response& response) const noexcept;
     struct updated;
     /// Makes stream_head(), and a fill for it if there is none.
     void start_head(const store::response_meta& meta, std::string names, std::string text,

@@ -8,6 +8,7 @@
 #include <meshcache/store/selector.hpp>
 #include <meshcache/store/stored_response.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -119,7 +120,11 @@ class cache {
     std::size_t take_purged();
 
     /// Refuses inserts that began before `begun`, whatever their key: floors may have been missed until then.
+    /// One thread at a time; `begun` is of this replica's clock.
     void raise_base(const version& begun);
+    /// What raise_base() was given last, or nothing: floors of keys that lie below may never be heard of
+    /// here.
+    version base() const noexcept;
 
     /// Drops the response of that key if its version is exactly `v`. Returns whether it did.
     bool erase(http::key_view key, const version& v);
@@ -148,6 +153,7 @@ class cache {
     cache_settings settings_;
     std::unique_ptr<group_floors> groups_;
     std::vector<std::unique_ptr<shard>> shards_;
+    std::atomic<std::uint64_t> base_stamp_{0}, base_replica_{0}; ///< the replica stays the same
 };
 
 } // namespace meshcache::store

@@ -2,7 +2,8 @@
 // The note that stands at a primary key whose responses vary (RFC 9111, section 4.1): the names of the
 // selecting fields, and an epoch. A variant is valid only if its version is not below the epoch; so a
 // floor at the primary key, which removes the note, invalidates all its variants, although their own
-// keys have no floor: the next note starts a new epoch.
+// keys have no floor: the next note starts a new epoch. Where clocks differ that is not enough; see
+// exchange::usable_variant().
 #include <meshcache/store/stored_response.hpp>
 
 #include <optional>

@@ -344,6 +344,49 @@ TEST_CASE("a note whose variant is in the local store needs no second look-up") 
     CHECK(waiter.content() == "zipped");
 }
 
+TEST_CASE("a variant that a purge may have covered before this replica listened is fetched anew") {
+    struct row {
+        const char* what;
+        milliseconds base, made; ///< after the epoch
+        std::uint64_t maker;
+        bool used;
+    };
+    constexpr milliseconds moment{1}, skew{250};
+    constexpr auto us = shared_world::us, them = shared_world::them, third = them + 1;
+    const row rows[] = {
+        {"by another than the epoch's", skew, moment, third, false},
+        {"the same, at the end of the skew", skew, skew, third, false},
+        {"the same, past it", skew, skew + moment, third, true},
+        {"of the epoch's own maker", skew, moment, them, true},
+        {"of this replica, from before it listened", skew, moment, us, false},
+        {"of this replica, from after it", moment, moment, us, true},
+        {"under an epoch that began when it may have listened", -skew, moment, third, false},
+        {"under one that began when it listened", -skew - moment, moment, third, true},
+    };
+    shared_world w;
+    REQUIRE(w.settings.max_clock_skew == skew);
+    for (std::size_t i = 0; i < std::size(rows); ++i) {
+        const row& r = rows[i];
+        INFO(r.what);
+        w.pass(std::chrono::seconds{10});
+        const std::string path = "/" + std::to_string(i);
+        const std::string_view lines = "Accept-Encoding: gzip\r\n";
+        const auto epoch = w.foreign();
+        const auto later = [&](milliseconds by, std::uint64_t replica) {
+            return store::version{epoch.stamp + (static_cast<std::uint64_t>(by.count()) << 16), replica};
+        };
+        w.cache.raise_base(later(r.base, us));
+        const auto begun = later(2 * skew, us);
+        visitor v(w, "GET " + path, lines);
+        REQUIRE(v.begin() == action::ask_remote);
+        REQUIRE(v.remote(note_record(w, key_of(path), "accept-encoding", epoch), begun) ==
+                action::ask_remote);
+        const auto key = variant_key_of(w, path, "accept-encoding", lines);
+        CHECK(v.remote(record(w, key, "zipped", later(r.made, r.maker)), begun) ==
+              (r.used ? action::answer : action::fetch));
+    }
+}
+
 TEST_CASE("a note below a floor brings no variant back, neither from Redis nor from the store") {
     shared_world w;
     const std::string_view lines = "Accept-Encoding: gzip\r\n";
