@@ -396,7 +396,11 @@ void link::impl::apply_group_floor(std::string_view name, const store::version& 
     const auto selector = store::selector::parse(name);
     if (!selector || !selector->is_group()) return;
     const store::version here = local_floor(floor, now);
-    local_.raise_group(*selector, store::floor_bound::heard(floor, here));
+    // Redis lets nothing past a hard floor that its maker did not know of, so what may lie above it and be
+    // older has been heard of before; what a soft one covers may still come.
+    local_.raise_group(*selector, selector->soft
+                                      ? store::floor_bound::found(floor, here, settings_.max_clock_skew)
+                                      : store::floor_bound::heard(floor, here));
     know_group(name, *selector, floor, here);
     groups_.hear(local_.view(name), floor);
 }

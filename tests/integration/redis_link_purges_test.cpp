@@ -40,6 +40,30 @@ TEST_CASE("What a soft purge makes useless before Redis has it counts as refused
     CHECK(said == settlement::refused);
 }
 
+TEST_CASE("What comes to Redis after a soft purge, and was made in ignorance of it, is stale elsewhere",
+          "[redis]") {
+    redis_server server;
+    const key_names names("default");
+    replica_under_test a(1, settings_for(server.unix_address())), b(2, settings_for(server.unix_address()));
+    a.start_and_wait();
+    b.start_and_wait();
+    const auto floor = a.now();
+    a.redis.purge({*store::selector::parse("sa")}, floor, {});
+    REQUIRE(eventually([&] { return a.idle() && b.count(counter::log_events) == 1; }));
+    const auto after = [&](milliseconds by) {
+        return store::version{floor.stamp + (static_cast<std::uint64_t>(by.count()) << 16), 77};
+    };
+    const auto is_fresh = [&](const std::string& key, const store::version& version) {
+        REQUIRE(put_directly(server, names, key, encode(*b.make(key, "x", version))) == 0);
+        const auto got = b.look_up(key);
+        REQUIRE((got && *got));
+        return (*got)->meta().life.fresh_until > b.clock.wall();
+    };
+    const milliseconds skew = link_settings{}.max_clock_skew;
+    CHECK_FALSE(is_fresh("by a clock that runs ahead", after(skew - milliseconds{10})));
+    CHECK(is_fresh("by none that may run so far ahead", after(skew + milliseconds{10})));
+}
+
 TEST_CASE("What waits for Redis when its own replica invalidates it counts as refused", "[redis]") {
     redis_server server;
     replica_under_test a(1, settings_for(server.unix_address()));
