@@ -7,7 +7,7 @@ namespace meshcache::replica {
 verdict judge(const store::version& held, const store::version& oldest,
               const std::optional<store::version>& in_redis, const std::optional<store::version>& floor,
               milliseconds skew, bool floors_complete) noexcept {
-    if constexpr (planted == mutant::reconcile_restores_all) return verdict::restore;
+    if constexpr (planted == mutant::reconcile_keeps_all) return verdict::keep;
     if (in_redis && *in_redis == held) return verdict::keep;
     if (in_redis && *in_redis > held) return verdict::refresh;
     const auto allowed = static_cast<std::uint64_t>(skew.count()) << 16;

@@ -17,7 +17,7 @@ set(mutant_sources
   gap_ignored=replica/redis_link_log
   floors_not_told_again=replica/redis_link_log
   reconcile_skipped=replica/redis_link_reconcile
-  reconcile_restores_all=replica/reconcile
+  reconcile_keeps_all=replica/reconcile
   put_ignores_versions=replica/scripts
   put_ignores_floors=replica/scripts
   purge_keeps_record=replica/scripts

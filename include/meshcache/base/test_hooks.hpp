@@ -34,11 +34,11 @@ enum class mutant : std::uint8_t {
     gap_ignored,
     floors_not_told_again, ///< to a Redis that has lost them
     reconcile_skipped,
-    reconcile_restores_all, ///< whatever Redis has
-    put_ignores_versions,   ///< in the script
-    put_ignores_floors,     ///< in the script
-    purge_keeps_record,     ///< in the script
-    floor_hides_floor,      ///< in the script: the higher of two hides the later
+    reconcile_keeps_all,  ///< whatever Redis has
+    put_ignores_versions, ///< in the script
+    put_ignores_floors,   ///< in the script
+    purge_keeps_record,   ///< in the script
+    floor_hides_floor,    ///< in the script: the higher of two hides the later
     failed_batch_is_lost,
     queue_without_bound,
     lookup_ignores_floors,
