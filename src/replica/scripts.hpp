@@ -43,11 +43,11 @@ struct script {
 /// as a text.
 const script& put_script();
 
-/// KEYS: log, floors, groups, lengths, number of entries, then for each floor the name of its record (of the log where there is
-/// none). ARGV: length of the log, id of the replica, longest lead in ms, skew in ms, retention of key floors
-/// and of group floors in ms, how many group floors and how many key floors are kept, then for each floor:
-/// selector, version, and the length of its path if it is a hard prefix, else nothing. Returns the id of the
-/// entry in the log.
+/// KEYS: log, floors, groups, lengths, number of entries, then for each floor the name of its record (of the
+/// log where there is none). ARGV: length of the log, id of the replica, longest lead in ms, skew in ms,
+/// retention of key floors and of group floors in ms, how many group floors and how many key floors are kept,
+/// then for each floor: selector, version, and the length of its path if it is a hard prefix, else nothing.
+/// Returns the id of the entry in the log.
 const script& purge_script();
 
 /// How long a lease lasts that its holder does not renew.
@@ -67,10 +67,10 @@ enum class lease_verdict {
 /// another replica has the lease, an array with the ms that it has left.
 const script& lease_script();
 
-/// Renews or gives up a lease, if it is still the caller's. KEYS: lease, log, number of entries. ARGV: token, what, length of
-/// the log, id of the replica, cache key, time in ms for `renew` and `unshareable`. `what`: `renew`;
-/// `stored`: the log has told of the record; `over`: who waits is to ask again; `alone`: who waits is to
-/// fetch for himself; `unshareable`: the same, and remembered.
+/// Renews or gives up a lease, if it is still the caller's. KEYS: lease, log, number of entries. ARGV: token,
+/// what, length of the log, id of the replica, cache key, time in ms for `renew` and `unshareable`. `what`:
+/// `renew`; `stored`: the log has told of the record; `over`: who waits is to ask again; `alone`: who waits
+/// is to fetch for himself; `unshareable`: the same, and remembered.
 const script& end_lease_script();
 
 /// A version's place as a floor's score has it: milliseconds, and the counter as 4096ths, up to 4095.
